@@ -148,6 +148,16 @@ std::string redact(std::string_view text) {
     return out;
 }
 
+std::string without_password(std::string_view text) {
+    std::string out = redact(text);
+    for (const std::string_view trace : {":***@", "sslpassword=***", "password=***"}) {
+        for (std::size_t at = 0; (at = out.find(trace)) != std::string::npos;) {
+            out.replace(at, trace.size(), trace.back() == '@' ? "@" : "");
+        }
+    }
+    return std::string(trim(out));
+}
+
 std::string with_separators(std::int64_t number) {
     std::string digits = std::to_string(number < 0 ? -number : number);
     for (std::size_t at = digits.size(); at > 3;) {

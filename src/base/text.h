@@ -34,6 +34,9 @@ std::string closest(std::string_view word, const std::vector<std::string>& candi
 // A connection string (URI or keyword form) with every password replaced by `***`.
 std::string redact(std::string_view connection_string);
 
+// The same with every password left out: still a connection string.
+std::string without_password(std::string_view connection_string);
+
 // "3 events", "1 event", "12,345 events": a count with its noun, plural by adding an s.
 std::string count_of(std::int64_t count, std::string_view noun);
 
