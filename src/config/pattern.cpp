@@ -28,6 +28,10 @@ bool TablePattern::Part::matches(std::string_view name) const {
     return literal ? text == name : glob_matches(text, name);
 }
 
+bool TablePattern::matches(std::string_view schema, std::string_view table) const {
+    return schema_.matches(schema) && table_.matches(table);
+}
+
 TablePattern::Part TablePattern::parse_part(std::string_view text, std::size_t& at, std::string_view whole) {
     Part part;
     if (at < text.size() && text[at] == '"') {
