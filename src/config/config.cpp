@@ -8,11 +8,11 @@
 #include <unistd.h>
 
 #include <fmt/format.h>
-#include <toml++/toml.h>
 
 #include "base/error.h"
 #include "base/text.h"
 #include "config/settings.h"
+#include "config/toml.h"
 #include "config/value.h"
 
 namespace eider {
@@ -21,7 +21,7 @@ namespace {
 namespace fs = std::filesystem;
 
 // Variables of eider that are not configuration: read where they are used.
-const std::vector<std::string> other_variables{"EIDER_BIN",   "EIDER_CONFIG", "EIDER_CRASH_AT", "EIDER_LOG",
+const std::vector<std::string> other_variables{"EIDER_BIN",    "EIDER_CONFIG", "EIDER_CRASH_AT", "EIDER_LOG",
                                                "EIDER_PG_BIN", "EIDER_PYTHON", "EIDER_ROOT",     "EIDER_EXTENSION_DIR"};
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
@@ -55,8 +55,9 @@ std::string hint_for_unknown(std::string_view name, std::string_view section) {
     }
     for (const auto& setting : setting_table()) {
         if (setting.info.name == name && setting.info.section != section) {
-            return setting.info.section.empty() ? fmt::format("it belongs to the top of the file, before the first [section]")
-                                                : fmt::format("it belongs under [{}]", setting.info.section);
+            return setting.info.section.empty()
+                       ? fmt::format("it belongs to the top of the file, before the first [section]")
+                       : fmt::format("it belongs under [{}]", setting.info.section);
         }
     }
     return did_you_mean(name, here);
@@ -96,7 +97,8 @@ private:
 
     void read_section(const std::string& section, const toml::node& node) {
         if (!node.is_table()) {
-            fail_at(place(section, node), "is a section, not a value", fmt::format("write [{}] on a line of its own", section));
+            fail_at(place(section, node), "is a section, not a value",
+                    fmt::format("write [{}] on a line of its own", section));
         }
         for (const auto& [key, value] : *node.as_table()) read_setting(section, key, value);
     }
@@ -112,9 +114,11 @@ private:
         setting->set(config_, Value({position(key.source()), fmt::format("\"{}\"", name)}, node, folder_));
     }
 
-    [[noreturn]] void fail_unknown(const toml::key& key, std::string_view what, std::string_view in, std::string hint) const {
+    [[noreturn]] void fail_unknown(const toml::key& key, std::string_view what, std::string_view in,
+                                   std::string hint) const {
         throw Error(ErrorKind::config,
-                    redact(fmt::format("{}: unknown {} \"{}\"{}", position(key.source()), what, key.str(), in)), std::move(hint));
+                    redact(fmt::format("{}: unknown {} \"{}\"{}", position(key.source()), what, key.str(), in)),
+                    std::move(hint));
     }
 
     void add_rule(const toml::table& table) {
@@ -129,7 +133,8 @@ private:
         for (const auto& other : config_.rules) {
             if (other.match == rule.match) {
                 throw Error(ErrorKind::config,
-                            fmt::format("{}: there is already a [[table]] for '{}', at {}", rule.origin, rule.match.text(), other.origin),
+                            fmt::format("{}: there is already a [[table]] for '{}', at {}", rule.origin,
+                                        rule.match.text(), other.origin),
                             "put both into one");
             }
         }
@@ -146,8 +151,9 @@ private:
         else if (name == "before") rule.before = value.boolean();
         else if (name == "context") rule.context = value.boolean();
         else if (name == "always") rule.always = value.boolean();
-        else fail_unknown(key, "key", " in [[table]]",
-                          did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always"}));
+        else
+            fail_unknown(key, "key", " in [[table]]",
+                         did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always"}));
     }
 
     static TablePattern match_pattern(const Value& value, const std::string& where) {
@@ -189,7 +195,8 @@ toml::table parse_toml(std::string_view text, const std::string& name, bool numb
 void read_rules_from_environment(Config& config, const std::string& text, const fs::path& folder) {
     const std::string name = "EIDER_TABLE_RULES";
     const toml::table document = parse_toml("table = " + text + "\n", name, false);
-    if (document.size() != 1) throw Error(ErrorKind::config, name + ": holds more than rules", "write [{match = \"shop.*\"}]");
+    if (document.size() != 1)
+        throw Error(ErrorKind::config, name + ": holds more than rules", "write [{match = \"shop.*\"}]");
     config.rules.clear();
     Reader reader(config, name, folder);
     reader.without_lines();
@@ -210,7 +217,9 @@ void apply_environment(Config& config, const Environment& environment, const fs:
     for (const auto& [name, value] : environment) {
         if (!name.starts_with("EIDER_") || std::find(known.begin(), known.end(), name) != known.end()) continue;
         const std::string near = closest(name, known);
-        if (!near.empty()) config.warnings.push_back(fmt::format("the variable {} means nothing to eider; did you mean {}?", name, near));
+        if (!near.empty())
+            config.warnings.push_back(
+                fmt::format("the variable {} means nothing to eider; did you mean {}?", name, near));
     }
 }
 
@@ -241,7 +250,8 @@ void add_unique(std::vector<std::string>& list, const std::vector<std::string>& 
 
 std::string read_file(const fs::path& file) {
     std::error_code error;
-    if (fs::is_directory(file, error)) throw Error(ErrorKind::config, fmt::format("{} is a folder", file.string()), "name the file in it");
+    if (fs::is_directory(file, error))
+        throw Error(ErrorKind::config, fmt::format("{} is a folder", file.string()), "name the file in it");
     std::ifstream in(file, std::ios::binary);
     std::string text{std::istreambuf_iterator<char>(in), {}};
     if (!in) throw Error(ErrorKind::config, fmt::format("{} cannot be read", file.string()), "look at its permissions");
@@ -251,7 +261,8 @@ std::string read_file(const fs::path& file) {
 void warn_of_open_file(Config& config, const fs::path& file, std::string_view text) {
     struct stat status {};
     if (!has_password(text) || ::stat(file.c_str(), &status) != 0 || (status.st_mode & 077) == 0) return;
-    config.warnings.push_back(fmt::format("{} holds a password and others may read it: chmod 600 {}", file.string(), file.string()));
+    config.warnings.push_back(
+        fmt::format("{} holds a password and others may read it: chmod 600 {}", file.string(), file.string()));
 }
 
 }  // namespace
@@ -288,8 +299,9 @@ TableOptions Config::options_for(std::string_view schema, std::string_view table
 
 const std::string& Config::required_source() const {
     if (!source.empty()) return source;
-    throw Error(ErrorKind::config, "no source database is named",
-                "run `eider init postgresql://...`, set EIDER_SOURCE, or put source = \"postgresql://...\" into eider.toml");
+    throw Error(
+        ErrorKind::config, "no source database is named",
+        "run `eider init postgresql://...`, set EIDER_SOURCE, or put source = \"postgresql://...\" into eider.toml");
 }
 
 Environment eider_environment() {
@@ -297,7 +309,8 @@ Environment eider_environment() {
     for (char** entry = environ; *entry != nullptr; ++entry) {
         const std::string_view text(*entry);
         const std::size_t equals = text.find('=');
-        if (equals != std::string_view::npos && text.starts_with("EIDER_")) out.emplace(text.substr(0, equals), text.substr(equals + 1));
+        if (equals != std::string_view::npos && text.starts_with("EIDER_"))
+            out.emplace(text.substr(0, equals), text.substr(equals + 1));
     }
     return out;
 }
@@ -314,17 +327,20 @@ Config parse_config(std::string_view text, const fs::path& file, const Environme
     apply_flags(config, flags, working_folder);
     refuse_audit(config.capture.tables);
     if (config.capture.tables.empty()) {
-        throw Error(ErrorKind::config, "\"tables\" of [capture] is empty: nothing would be captured", "leave it out to capture every table");
+        throw Error(ErrorKind::config, "\"tables\" of [capture] is empty: nothing would be captured",
+                    "leave it out to capture every table");
     }
     return config;
 }
 
-Config load_config(const fs::path& file, bool file_must_exist, const Environment& environment, const std::vector<FlagValue>& flags) {
+Config load_config(const fs::path& file, bool file_must_exist, const Environment& environment,
+                   const std::vector<FlagValue>& flags) {
     const fs::path working_folder = fs::current_path();
     std::error_code error;
     if (!fs::exists(file, error)) {
         if (file_must_exist) {
-            throw Error(ErrorKind::config, fmt::format("there is no file {}", file.string()), "`eider init postgresql://...` writes one");
+            throw Error(ErrorKind::config, fmt::format("there is no file {}", file.string()),
+                        "`eider init postgresql://...` writes one");
         }
         return parse_config("", {}, environment, flags, working_folder);
     }

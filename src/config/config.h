@@ -83,7 +83,7 @@ struct Config {
         Durability durability = Durability::unlogged;
         std::string owner = "eider_owner";
         std::string role = "eider";
-        bool attach_new = true;             // attach tables that appear later at the next sync
+        bool attach_new = true;              // attach tables that appear later at the next sync
         std::int64_t lock_timeout_ms = 500;  // how long installing a trigger may make writers wait, per try
     } capture;
 

@@ -40,7 +40,8 @@ TablePattern::Part TablePattern::parse_part(std::string_view text, std::size_t& 
             else if (at + 1 < text.size() && text[at + 1] == '"') part.text += text[++at];
             else break;
         }
-        if (at >= text.size()) refuse(whole, "has a quote that is not closed", "close it, and double a quote inside a name");
+        if (at >= text.size())
+            refuse(whole, "has a quote that is not closed", "close it, and double a quote inside a name");
         ++at;
     } else {
         // Outside quotes only what PostgreSQL takes in a name without quotes: a stray bracket or blank is far
@@ -68,7 +69,8 @@ TablePattern TablePattern::parse(std::string_view text, std::string where) {
     pattern.text_ = whole;
     pattern.where_ = std::move(where);
     if (whole.empty()) {
-        throw Error(ErrorKind::config, "a table pattern is empty", "name a table (shop.orders) or a schema's tables (shop.*)");
+        throw Error(ErrorKind::config, "a table pattern is empty",
+                    "name a table (shop.orders) or a schema's tables (shop.*)");
     }
     std::size_t at = 0;
     Part first = parse_part(whole, at, whole);

@@ -31,9 +31,7 @@ public:
     const std::string& text() const { return text_; }    // as written
     const std::string& where() const { return where_; }  // "eider.toml:12", "EIDER_TABLES", "--tables"
 
-    bool operator==(const TablePattern& other) const {
-        return schema_ == other.schema_ && table_ == other.table_;
-    }
+    bool operator==(const TablePattern& other) const { return schema_ == other.schema_ && table_ == other.table_; }
 
 private:
     struct Part {

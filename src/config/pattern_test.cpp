@@ -40,8 +40,8 @@ TEST(TablePattern, TakesQuotedPartsLiterally) {
 }
 
 TEST(TablePattern, RefusesWhatCannotBeMeant) {
-    for (const char* text : {"", "  ", ".", "a.", ".b", "a.b.c", "shop.[ab]*", "shop.{a,b}", "shop.%", "!shop.*", "a b.c", "\"a.b",
-                             "\"\".t", "\"a\"b.c", "a,b", "\"a\".\"b\"x"}) {
+    for (const char* text : {"", "  ", ".", "a.", ".b", "a.b.c", "shop.[ab]*", "shop.{a,b}", "shop.%", "!shop.*",
+                             "a b.c", "\"a.b", "\"\".t", "\"a\"b.c", "a,b", "\"a\".\"b\"x"}) {
         try {
             TablePattern::parse(text);
             ADD_FAILURE() << "accepted: " << text;

@@ -40,8 +40,9 @@ const std::array table{
     Setting{{"capture", "owner", "EIDER_OWNER", "text", "\"eider_owner\"",
              "role that owns the schema `audit`; it cannot log in and owns nothing else"},
             [](C& c, const V& v) { c.capture.owner = v.role_name(); }},
-    Setting{{"capture", "role", "EIDER_ROLE", "text", "\"eider\"", "role that may read, rotate and release the change log"},
-            [](C& c, const V& v) { c.capture.role = v.role_name(); }},
+    Setting{
+        {"capture", "role", "EIDER_ROLE", "text", "\"eider\"", "role that may read, rotate and release the change log"},
+        [](C& c, const V& v) { c.capture.role = v.role_name(); }},
     Setting{{"capture", "attach_new", "EIDER_ATTACH_NEW", "true or false", "true",
              "attach tables that appear later, at the next sync"},
             [](C& c, const V& v) { c.capture.attach_new = v.boolean(); }},

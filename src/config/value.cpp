@@ -150,7 +150,8 @@ std::vector<TablePattern> Value::patterns() const {
             throw Error(ErrorKind::config, redact(fmt::format("{}: {}", item.where, error.what())), error.hint());
         }
         if (std::count(out.begin(), out.end(), out.back()) > 1) {
-            throw Error(ErrorKind::config, fmt::format("{}: the table pattern '{}' is there twice", item.where, item.text));
+            throw Error(ErrorKind::config,
+                        fmt::format("{}: the table pattern '{}' is there twice", item.where, item.text));
         }
     }
     return out;
@@ -195,7 +196,8 @@ std::string Value::connection_string() const {
     std::string word(trim(text()));
     if (!word.empty() && !is_uri(word) && word.find('=') == std::string::npos) {
         fail("is not a connection string",
-             "write postgresql://user@host/database, or keywords as libpq takes them: host=... dbname=... or service=...");
+             "write postgresql://user@host/database, or keywords as libpq takes them: host=... dbname=... or "
+             "service=...");
     }
     return word;
 }
@@ -211,7 +213,8 @@ Catalog Value::catalog() const {
     if (is_uri(word)) return {CatalogKind::postgres, word};
     if (word.starts_with("postgres:")) {
         const std::string location(trim(std::string_view(word).substr(9)));
-        if (location.empty()) fail("names no server", "write postgres:host=... dbname=..., or \"source\" for the source's own");
+        if (location.empty())
+            fail("names no server", "write postgres:host=... dbname=..., or \"source\" for the source's own");
         return {CatalogKind::postgres, location};
     }
     if (word.starts_with("sqlite:")) return file(CatalogKind::sqlite, 7);

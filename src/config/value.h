@@ -11,9 +11,8 @@
 #include <variant>
 #include <vector>
 
-#include <toml++/toml.h>
-
 #include "config/config.h"
+#include "config/toml.h"
 
 namespace eider {
 
@@ -36,12 +35,12 @@ public:
     std::string text() const;
     bool boolean() const;
     std::int64_t integer(std::int64_t min, std::int64_t max) const;
-    std::vector<std::string> texts() const;            // of the environment: separated by commas
-    std::vector<TablePattern> patterns() const;        // each with the line it stands on
-    std::filesystem::path path() const;                // absolute; empty stays empty
-    std::string folder_or_url() const;                 // absolute, or what has a scheme, such as s3://bucket
-    std::string memory_size() const;                   // "512MB", "2GiB"
-    std::string role_name() const;                     // not empty, at most 63 bytes
+    std::vector<std::string> texts() const;      // of the environment: separated by commas
+    std::vector<TablePattern> patterns() const;  // each with the line it stands on
+    std::filesystem::path path() const;          // absolute; empty stays empty
+    std::string folder_or_url() const;           // absolute, or what has a scheme, such as s3://bucket
+    std::string memory_size() const;             // "512MB", "2GiB"
+    std::string role_name() const;               // not empty, at most 63 bytes
     std::string connection_string() const;
     Catalog catalog() const;
     Durability durability() const;

@@ -50,8 +50,9 @@ std::string source_lines(const std::string& source) {
         "# The database whose changes are captured: a URI, or keywords as libpq takes them.\n"
         "# PGPASSFILE, ~/.pgpass and service files (service=NAME) work. EIDER_SOURCE goes before this line.\n";
     if (has_password(source)) {
-        out += "# This one holds a password: keep the file to yourself (chmod 600) and out of version control,\n"
-               "# or move the password to ~/.pgpass or EIDER_SOURCE.\n";
+        out +=
+            "# This one holds a password: keep the file to yourself (chmod 600) and out of version control,\n"
+            "# or move the password to ~/.pgpass or EIDER_SOURCE.\n";
     }
     return out + line("source", quoted_or_empty(source), "\"postgresql://user@host/database\"");
 }
@@ -101,30 +102,33 @@ std::string config_file_text(const NewConfig& values) {
         "# Configuration of eider. Each key can also come from the environment, which goes before the file;\n"
         "# a flag goes before both. All keys: docs/configuration.md. Lines with # show the default.\n\n";
     out += source_lines(values.source);
-    out += "\n[lake]\n"
-           "# Where the catalog of the lake lies: \"source\" (a schema of its own in the source server), another\n"
-           "# PostgreSQL (postgresql://...), \"sqlite:FILE\", or a DuckDB file (\"lake.ducklake\").\n";
+    out +=
+        "\n[lake]\n"
+        "# Where the catalog of the lake lies: \"source\" (a schema of its own in the source server), another\n"
+        "# PostgreSQL (postgresql://...), \"sqlite:FILE\", or a DuckDB file (\"lake.ducklake\").\n";
     out += line("catalog", quoted_or_empty(values.catalog), "\"source\"");
     out += "# Where the data lies: a folder, relative to this file, or a URL such as s3://bucket/prefix.\n";
     out += line("data_path", quoted_or_empty(values.data_path), "\"./lake\"");
-    out += "\n[capture]\n"
-           "# Tables to capture; * is any run of characters. System schemas are left out always.\n";
+    out +=
+        "\n[capture]\n"
+        "# Tables to capture; * is any run of characters. System schemas are left out always.\n";
     out += line("tables", list_or_empty(values.tables), "[\"*.*\"]");
-    out += "# exclude = [\"*.*_tmp\"]\n"
-           "# \"unlogged\" costs no WAL; after a crash of the server eider notices the gap and repairs the mirrors.\n"
-           "# durability = \"unlogged\"\n"
-           "\n# Rules for single tables, general ones first: the last rule that says something wins; what is excluded\n"
-           "# or hashed by any rule stays so.\n"
-           "# [[table]]\n"
-           "# match = \"shop.users\"\n"
-           "# exclude = [\"password\"]        # columns that never leave the source\n"
-           "# hash = [\"email\"]              # columns of which only a keyed hash does\n"
-           "# where = \"deleted_at IS NULL\"  # only such rows\n"
-           "# before = true                 # record the row before an update, too\n"
-           "# context = true                # record session user, application and SET LOCAL eider.context\n"
-           "\n[engine]\n"
-           "# memory_limit = \"512MB\"        # of DuckDB; a batch that needs more spills to disk\n"
-           "# threads = 0                   # 0: as many as cores\n";
+    out +=
+        "# exclude = [\"*.*_tmp\"]\n"
+        "# \"unlogged\" costs no WAL; after a crash of the server eider notices the gap and repairs the mirrors.\n"
+        "# durability = \"unlogged\"\n"
+        "\n# Rules for single tables, general ones first: the last rule that says something wins; what is excluded\n"
+        "# or hashed by any rule stays so.\n"
+        "# [[table]]\n"
+        "# match = \"shop.users\"\n"
+        "# exclude = [\"password\"]        # columns that never leave the source\n"
+        "# hash = [\"email\"]              # columns of which only a keyed hash does\n"
+        "# where = \"deleted_at IS NULL\"  # only such rows\n"
+        "# before = true                 # record the row before an update, too\n"
+        "# context = true                # record session user, application and SET LOCAL eider.context\n"
+        "\n[engine]\n"
+        "# memory_limit = \"512MB\"        # of DuckDB; a batch that needs more spills to disk\n"
+        "# threads = 0                   # 0: as many as cores\n";
     return out;
 }
 
