@@ -102,7 +102,8 @@ private:
 }  // namespace
 
 DuckLake::DuckLake(const LakeOptions& options, Access access)
-    : engine_(options.engine, extensions_for(options)), session_(engine_.connect()), feed_(std::make_unique<Feed>(session_)) {
+    : engine_(options.engine, extensions_for(options)), session_(engine_.connect()) {
+    feed_ = std::make_unique<Feed>(session_);
     const bool local_data = !options.data_path.empty() && !is_url(options.data_path);
     std::vector<std::string> clauses;
     if (access == Access::create) {

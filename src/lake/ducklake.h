@@ -9,12 +9,12 @@
 #include <cstdint>
 #include <filesystem>
 #include <memory>
-#include <optional>
 #include <string>
 #include <vector>
 
 #include "lake/engine.h"
 #include "lake/feed.h"
+#include "lake/lake.h"
 
 namespace eider::lake {
 
@@ -30,40 +30,6 @@ struct LakeOptions {
 
 enum class Access { create, write, read };
 
-// Which database a lake is filled from. Compared at each start: see docs/protocol.md, "Identity".
-struct SourceIdentity {
-    std::string system_identifier;  // of the PostgreSQL cluster
-    std::string database;
-    std::string installation;       // uuid of audit.installation
-    bool operator==(const SourceIdentity&) const = default;
-};
-
-// The state of one consumer, as the lake has it.
-struct Head {
-    std::string epoch;   // uuid of the holder that may append
-    std::string cursor;  // pg_snapshot: what it shows is in the lake
-    std::int64_t batch = 0;
-    SourceIdentity source;
-    std::string committed_at;  // of the last batch; empty when there was none
-};
-
-// What one batch will be, before its events.
-struct BatchPlan {
-    std::string consumer;
-    std::string epoch;
-    std::int64_t batch = 0;
-    std::string cursor_before;  // what the lake must have now, else Error(fenced)
-    std::string cursor;
-    SourceIdentity source;
-};
-
-struct BatchResult {
-    std::int64_t events = 0;
-    std::int64_t bytes = 0;   // of JSON
-    std::int64_t tables = 0;  // with at least one event
-    double lag_s = 0;         // age of the oldest event's transaction when it was committed
-};
-
 struct LakeStatus {
     std::int64_t snapshot = 0;
     std::int64_t snapshots = 0;
@@ -73,27 +39,17 @@ struct LakeStatus {
     std::int64_t batches = 0;
 };
 
-class DuckLake {
+class DuckLake : public Lake {
 public:
     // Attaches. With Access::create what is missing is made (but for the schema of a PostgreSQL catalog).
     // Throws Error: lake_unavailable, lake_incompatible, config, running, disk.
     DuckLake(const LakeOptions& options, Access access);
-    ~DuckLake();
+    ~DuckLake() override;
 
-    // nullopt: this consumer was never started here.
-    std::optional<Head> head(const std::string& consumer);
-
-    // Appends the first row of a consumer, or, where it has one, moves it to another installation of the source.
-    void start(const std::string& consumer, const std::string& epoch, const std::string& cursor, const SourceIdentity& source);
-
-    // Makes `epoch` the only one that may append. Whoever held it before fails at its commit.
-    // Throws Error(lake_conflict) when a batch was committed meanwhile: safe to try again.
-    void take_over(const std::string& consumer, const std::string& epoch);
-
-    // Appends the events and the cursor, in one transaction. `running` is added to while events arrive.
-    // Throws Error: fenced (another epoch), lake_conflict, in_doubt (the commit's fate is not known), and what
-    // the streams throw.
-    BatchResult append(const BatchPlan& plan, EventStreams streams, std::atomic<std::int64_t>* running = nullptr);
+    std::optional<Head> head(const std::string& consumer) override;
+    void start(const std::string& consumer, const std::string& epoch, const std::string& cursor, const SourceIdentity& source) override;
+    void take_over(const std::string& consumer, const std::string& epoch) override;
+    BatchResult append(const BatchPlan& plan, EventStreams streams, std::atomic<std::int64_t>* running) override;
 
     // Writes the rows of small batches, which stand in the catalog, to Parquet files.
     void flush();
@@ -105,8 +61,8 @@ public:
 
 private:
     Engine engine_;
+    std::unique_ptr<Feed> feed_;  // goes after the session that calls it
     Session session_;
-    std::unique_ptr<Feed> feed_;
 };
 
 // The statements with which any DuckDB opens this lake read-only, without secrets; for people and for `eider attach`.

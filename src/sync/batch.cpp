@@ -1,0 +1,137 @@
+#include "sync/batch.h"
+
+#include <utility>
+
+#include <fmt/format.h>
+
+#include "base/crash_point.h"
+#include "base/error.h"
+#include "base/ids.h"
+#include "base/snapshot.h"
+
+namespace eider::sync {
+
+Consumer::Consumer(capture::Source& source, lake::Lake& lake, std::string name) : source_(source), lake_(lake), name_(std::move(name)) {}
+
+Consumer::~Consumer() {
+    // Only with a known head: after a failure the next process must take over, to be on the safe side.
+    if (!holds_ || !head_) return;
+    try {
+        source_.let_go(name_);
+    } catch (const Error&) {
+        // The next run takes over instead.
+    }
+}
+
+std::optional<BatchReport> Consumer::batch(std::atomic<std::int64_t>* running) {
+    if (!head_) begin();
+    if (!source_.has_changes(head_->cursor)) {
+        source_.free_slots();
+        return std::nullopt;
+    }
+    hold();
+
+    auto snapshot = source_.open(head_->cursor);
+    crash_point("batch.snapshot_taken");
+    const lake::BatchPlan next = plan(snapshot->cursor());
+    lake::Head after = *std::exchange(head_, std::nullopt);  // until the lake has answered we do not know its head
+    const lake::BatchResult moved = lake_.append(next, snapshot->streams(), running);
+    snapshot.reset();
+    after.cursor = next.cursor;
+    after.batch = next.batch;
+    head_ = after;
+
+    confirm();
+    source_.free_slots();
+    return BatchReport{.batch = next.batch, .moved = moved};
+}
+
+// Looks at both sides and refuses what does not fit together, before anything is changed.
+void Consumer::begin() {
+    identity_ = source_.identity();
+    if (!locked_ && !source_.lock(name_)) {
+        throw Error(ErrorKind::running, fmt::format("another eider works as consumer '{}' of this source", name_),
+                    "wait for it, or give this one a lake and a consumer name of its own");
+    }
+    locked_ = true;
+    auto head = lake_.head(name_);
+    if (!head) {
+        throw Error(ErrorKind::lake_unavailable, fmt::format("this lake knows no consumer '{}'", name_), "start it: eider init");
+    }
+    if (holds_ && head->epoch != head_epoch_) {
+        throw Error(ErrorKind::fenced, "another eider has taken this lake over",
+                    "stop one of the two: each lake and consumer name needs exactly one eider");
+    }
+    head_ = std::move(head);
+    try {
+        check_identity();
+    } catch (...) {
+        head_.reset();
+        throw;
+    }
+}
+
+void Consumer::check_identity() const {
+    const SourceIdentity& known = head_->source;
+    if (known.system_identifier != identity_.system_identifier || known.database != identity_.database) {
+        throw Error(ErrorKind::source_changed,
+                    fmt::format("this lake was filled from database '{}' of cluster {}, but the source is '{}' of cluster {}", known.database,
+                                known.system_identifier, identity_.database, identity_.system_identifier),
+                    "a restored or copied database needs a lake of its own: give it another catalog_schema and data_path, then eider init");
+    }
+    if (known.installation != identity_.installation) {
+        throw Error(ErrorKind::source_changed,
+                    fmt::format("this lake was filled from installation {}, but capture was installed anew as {}", known.installation,
+                                identity_.installation),
+                    "what changed in between was not captured. Go on with a gap: eider init --adopt; or start a new lake");
+    }
+    const Snapshot cursor = Snapshot::parse(head_->cursor);
+    if (const std::uint64_t next = source_.next_xid(); cursor.xmax > next) {
+        throw Error(ErrorKind::source_changed,
+                    fmt::format("the lake has seen transactions up to {}, the source is only at {}: it was set back in time", cursor.xmax - 1, next),
+                    "a database recovered to an earlier time needs a new lake: another catalog_schema and data_path, then eider init");
+    }
+    const auto confirmed = source_.confirmed(name_);
+    if (confirmed && confirmed->batch > head_->batch) {
+        throw Error(ErrorKind::source_changed,
+                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has only {}: it is another lake, or an older copy",
+                                confirmed->batch, name_, head_->batch),
+                    "use the lake that has them; or start with a gap: eider init --adopt; or give this lake a consumer name of its own");
+    }
+}
+
+// From here on this process is the one that appends.
+void Consumer::hold() {
+    if (holds_) return;
+    const auto confirmed = source_.confirmed(name_);
+    const bool was_let_go = confirmed && confirmed->let_go && confirmed->epoch == head_->epoch;
+    if (!was_let_go) {
+        const std::string epoch = random_uuid();
+        crash_point("takeover.begin");
+        lake_.take_over(name_, epoch);
+        head_ = lake_.head(name_);  // a batch of the former holder may have come in before
+    }
+    crash_point("takeover.before_claim");
+    source_.claim(name_, head_->epoch);
+    crash_point("takeover.claimed");
+    head_epoch_ = head_->epoch;
+    holds_ = true;
+    if (confirmed && confirmed->batch < head_->batch) confirm();
+}
+
+lake::BatchPlan Consumer::plan(const std::string& cursor) const {
+    return {.consumer = name_,
+            .epoch = head_->epoch,
+            .batch = head_->batch + 1,
+            .cursor_before = head_->cursor,
+            .cursor = cursor,
+            .source = identity_};
+}
+
+void Consumer::confirm() {
+    crash_point("batch.before_confirm");
+    source_.confirm(name_, head_->cursor, head_->batch);
+    crash_point("batch.confirmed");
+}
+
+}  // namespace eider::sync

@@ -1,0 +1,56 @@
+// One consumer's batches, in the steps that docs/protocol.md explains.
+//
+// Guarantees: each committed change is appended once, whatever dies when: the cursor that decides what a batch is
+// stands in the lake, in the transaction that appends it. After any error the next call starts from what the lake
+// says.
+// Threads: one thread at a time.
+#pragma once
+
+#include <atomic>
+#include <cstdint>
+#include <optional>
+#include <string>
+
+#include "capture/source.h"
+#include "lake/lake.h"
+
+namespace eider::sync {
+
+struct BatchReport {
+    std::int64_t batch = 0;
+    lake::BatchResult moved;
+};
+
+class Consumer {
+public:
+    // Both must outlive the consumer.
+    Consumer(capture::Source& source, lake::Lake& lake, std::string name);
+
+    // Notes on the source that this process ended cleanly, so that the next one need not take over.
+    ~Consumer();
+    Consumer(const Consumer&) = delete;
+    Consumer& operator=(const Consumer&) = delete;
+
+    // Moves what was committed since the last batch; nullopt when nothing was. `running` is added to as events arrive.
+    // Throws Error: running, fenced, source_changed, lake_unavailable (no such consumer here: init), and what
+    // source and lake throw.
+    std::optional<BatchReport> batch(std::atomic<std::int64_t>* running = nullptr);
+
+private:
+    void begin();
+    void check_identity() const;
+    void hold();
+    lake::BatchPlan plan(const std::string& cursor) const;
+    void confirm();
+
+    capture::Source& source_;
+    lake::Lake& lake_;
+    std::string name_;
+    std::optional<lake::Head> head_;  // as of the last look; empty: look again before the next batch
+    SourceIdentity identity_;
+    bool locked_ = false;
+    bool holds_ = false;       // this process is the one that appends
+    std::string head_epoch_;  // while it holds: its epoch
+};
+
+}  // namespace eider::sync
