@@ -25,10 +25,13 @@ set_target_properties(duckdb::duckdb PROPERTIES
   IMPORTED_SONAME libduckdb.so
   INTERFACE_INCLUDE_DIRECTORIES "${include}")
 
-# The version, from the library's own mouth. Asked again only when another library stands there.
-file(SIZE "${EIDER_DUCKDB_LIBRARY}" size)
-file(TIMESTAMP "${EIDER_DUCKDB_LIBRARY}" time)
-set(asked "${EIDER_DUCKDB_LIBRARY} ${size} ${time}")
+# The version, from the library's own mouth. Asked again only when another library or header stands there.
+set(asked "")
+foreach(file IN ITEMS "${EIDER_DUCKDB_LIBRARY}" "${EIDER_DUCKDB_HEADER}")
+  file(SIZE "${file}" size)
+  file(TIMESTAMP "${file}" time)
+  string(APPEND asked "${file} ${size} ${time} ")
+endforeach()
 if(NOT asked STREQUAL EIDER_DUCKDB_ASKED)
   unset(EIDER_DUCKDB_EXIT CACHE)
   try_run(EIDER_DUCKDB_EXIT compiled "${CMAKE_BINARY_DIR}/duckdb_version"
@@ -65,9 +68,11 @@ if(NOT asked STREQUAL EIDER_DUCKDB_ASKED)
   list(TRANSFORM exported REPLACE " T " "")
   list(REMOVE_ITEM declared ${exported})
   if(declared)
-    list(JOIN declared ", " missing)
-    message(FATAL_ERROR "duckdb.h and libduckdb.so do not belong together: ${EIDER_DUCKDB_HEADER} declares ${missing}, "
-      "which ${EIDER_DUCKDB_LIBRARY} (DuckDB ${version}) does not have. Take both from one DuckDB release.")
+    list(LENGTH declared count)
+    list(GET declared 0 first)
+    message(FATAL_ERROR "duckdb.h and libduckdb.so do not belong together: ${EIDER_DUCKDB_HEADER} declares ${count} "
+      "functions, ${first} the first, that ${EIDER_DUCKDB_LIBRARY} (DuckDB ${version}) does not have. "
+      "Take both from one DuckDB release.")
   endif()
   set(EIDER_DUCKDB_ASKED "${asked}" CACHE INTERNAL "the library that was checked")
 endif()
