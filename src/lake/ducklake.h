@@ -60,9 +60,13 @@ public:
     Session& session() { return session_; }
 
 private:
+    void use_threads(std::size_t streams);
+
     Engine engine_;
     std::unique_ptr<Feed> feed_;  // goes after the session that calls it
     Session session_;
+    bool threads_fixed_ = false;  // by the user
+    std::size_t threads_ = 0;     // as set last; 0: DuckDB's own choice
 };
 
 // The statements with which any DuckDB opens this lake read-only, without secrets; for people and for `eider attach`.
