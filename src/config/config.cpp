@@ -182,7 +182,21 @@ private:
     bool numbered_ = true;
 };
 
+// TOML allows no control characters but tabs and line ends; toml++ 3.3.0 asserts on some of them in a key.
+void refuse_control_characters(std::string_view text, const std::string& name, bool numbered) {
+    std::int64_t line = 1;
+    for (const char c : text) {
+        if (c == '\n') ++line;
+        const auto byte = static_cast<unsigned char>(c);
+        if ((byte >= 0x20 && byte != 0x7f) || c == '\n' || c == '\r' || c == '\t') continue;
+        const std::string where = numbered ? fmt::format("{}:{}", name, line) : name;
+        throw Error(ErrorKind::config, fmt::format("{}: there is a control character (byte {:#04x})", where, byte),
+                    "the file must be plain text in UTF-8");
+    }
+}
+
 toml::table parse_toml(std::string_view text, const std::string& name, bool numbered) {
+    refuse_control_characters(text, name, numbered);
     try {
         return toml::parse(text, name);
     } catch (const toml::parse_error& error) {
