@@ -228,6 +228,7 @@ TEST(Config, NamesTheLineOfAWrongValue) {
                 StartsWith("eider.toml:2: \"memory_limit\" is not an amount"));
     EXPECT_THAT(message_of("a = 1\n]"), StartsWith("eider.toml:2: "));
     EXPECT_THAT(message_of("a = 1\ngröße = 1"), StartsWith("eider.toml:2: "));  // see config/toml.h
+    EXPECT_THAT(message_of("a = 1\n[[&x]]"), StartsWith("eider.toml:2: "));
     EXPECT_THAT(message_of(std::string("a = 1\n[\0]\n", 11)), StartsWith("eider.toml:2: there is a control character"));
     EXPECT_STREQ(error_of("", {{"EIDER_THREADS", "two"}}).what(), "EIDER_THREADS must be a whole number");
     EXPECT_THAT(error_of("", {}, {{"--catalog", "lake.catalog", "what"}}).what(),
