@@ -83,13 +83,6 @@ std::vector<std::string> initdb_options() {
             "--auth-local=trust",  "--auth-host=scram-sha-256", "--no-sync"};
 }
 
-// FNV-1a: the same in every build, unlike std::hash.
-std::string hash_of(const std::string& text) {
-    std::uint64_t hash = 14695981039346656037U;
-    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
-    return fmt::format("{:016x}", hash);
-}
-
 void run_initdb(const Binaries& binaries, const RunAs& as, const fs::path& folder, const std::string& password) {
     const fs::path secret = folder / "password";
     write_secret(secret, password);
@@ -132,6 +125,13 @@ void keep_copy(const fs::path& data, const std::string& password, const fs::path
 }
 
 }  // namespace
+
+// FNV-1a, because std::hash may differ from build to build.
+std::string hash_of(const std::string& text) {
+    std::uint64_t hash = 14695981039346656037U;
+    for (const char c : text) hash = (hash ^ static_cast<unsigned char>(c)) * 1099511628211U;
+    return fmt::format("{:016x}", hash);
+}
 
 fs::path cache_folder() {
     for (const auto& [variable, below] : {std::pair{"XDG_CACHE_HOME", ""}, std::pair{"HOME", ".cache"}}) {

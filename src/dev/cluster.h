@@ -29,6 +29,9 @@ Cluster make_cluster(const Binaries& binaries, const RunAs& as, const std::files
 // Where the copy of make_cluster's initdb is kept; empty if there is no place for it.
 std::filesystem::path cached_cluster(const Binaries& binaries, const RunAs& as);
 
+// 16 hexadecimal digits, the same in every build.
+std::string hash_of(const std::string& text);
+
 // $XDG_CACHE_HOME/eider or ~/.cache/eider; empty if neither is set.
 std::filesystem::path cache_folder();
 

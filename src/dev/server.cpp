@@ -1,8 +1,7 @@
 #include "dev/server.h"
 
+#include <cctype>
 #include <csignal>
-#include <optional>
-#include <thread>
 #include <utility>
 
 #include <fmt/format.h>
@@ -21,14 +20,34 @@ namespace fs = std::filesystem;
 constexpr int patience_s = 60;
 constexpr int tries_max = 5;
 
+std::string percent_encoded(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (std::isalnum(static_cast<unsigned char>(c)) != 0 || c == '_' || c == '-' || c == '.') out += c;
+        else out += fmt::format("%{:02X}", static_cast<unsigned char>(c));
+    }
+    return out;
+}
+
+// For a quoted value of a keyword/value connection string.
+std::string escaped(std::string_view text) {
+    std::string out;
+    for (const char c : text) {
+        if (c == '\'' || c == '\\') out += '\\';
+        out += c;
+    }
+    return out;
+}
+
 }  // namespace
 
 std::string Address::uri(const std::string& database) const {
-    return fmt::format("postgresql://postgres:{}@127.0.0.1:{}/{}", password, port, database);
+    return fmt::format("postgresql://postgres:{}@127.0.0.1:{}/{}", password, port, percent_encoded(database));
 }
 
 std::string Address::socket_string(const std::string& database) const {
-    return fmt::format("host={} port={} user=postgres dbname={}", socket_folder.string(), port, database);
+    return fmt::format("host='{}' port={} user=postgres dbname='{}'", escaped(socket_folder.string()), port,
+                       escaped(database));
 }
 
 class Server::Impl {
