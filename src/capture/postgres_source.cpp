@@ -244,17 +244,21 @@ void PostgresSource::free_slots() {
             has_empty_slot = has_empty_slot || bytes == 0;
         }
     }
-    if (inactive_bytes > 0) {
-        crash_point("release.before");
-        connection_.query("SELECT audit.release()");
-        crash_point("release.after");
-    }
+    if (inactive_bytes > 0) release();
     if (active_bytes >= options_.rotate_min_rows * slot_row_bytes_min && has_empty_slot) {
         crash_point("rotate.before");
         connection_.query("SELECT audit.rotate()");
         crash_point("rotate.after");
-        connection_.query("SELECT audit.release()");
-        crash_point("release.after_rotation");
+        release();
+    }
+}
+
+// One statement a slot, so that each lock is held for one slot's look only.
+void PostgresSource::release() {
+    for (std::size_t slot = 1; slot <= slots.size(); ++slot) {
+        crash_point("release.before");
+        connection_.query("SELECT audit.release($1::int)", {std::to_string(slot)});
+        crash_point("release.after");
     }
 }
 

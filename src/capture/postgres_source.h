@@ -52,6 +52,8 @@ private:
         Snapshot at;
     };
 
+    void release();
+
     PostgresSourceOptions options_;
     postgres::Connection connection_;
     std::vector<std::unique_ptr<postgres::Connection>> readers_;  // beside connection_, kept between batches
