@@ -72,14 +72,16 @@ void find_in_uri(std::string_view text, std::size_t authority, std::size_t end, 
     const std::size_t colon = text.find(':', authority);
     if (at != std::string_view::npos && at > authority && colon < at) secrets.push_back({colon + 1, at, colon, at});
 
+    bool is_first = true;  // among those that stay
     for (std::size_t parameter = query + 1; parameter < end;) {
         const std::size_t next = std::min(text.find('&', parameter), end);
         const std::size_t equals = std::min(text.find('=', parameter), next);
         const std::string_view key = text.substr(parameter, equals - parameter);
         if (key == "password" || key == "sslpassword") {
-            const bool is_first = parameter == query + 1;
             secrets.push_back({std::min(equals + 1, next), next, is_first ? parameter : parameter - 1,
                                is_first ? std::min(next + 1, end) : next});
+        } else {
+            is_first = false;
         }
         parameter = next + 1;
     }
