@@ -31,6 +31,9 @@ Snapshot Snapshot::parse(std::string_view text) {
         for (const auto& digits : split(parts[2], ',')) snapshot.running.push_back(xid_of(digits, text));
     }
     std::sort(snapshot.running.begin(), snapshot.running.end());
+    const bool has_strays = !snapshot.running.empty() &&
+                            (snapshot.running.front() < snapshot.xmin || snapshot.running.back() >= snapshot.xmax);
+    if (snapshot.xmin == 0 || snapshot.xmin > snapshot.xmax || has_strays) xid_of("?", text);
     return snapshot;
 }
 
@@ -41,6 +44,9 @@ bool Snapshot::shows(std::uint64_t xid) const {
 }
 
 bool Snapshot::none_ended_since(const Snapshot& earlier) const {
+    // The list ends at xmax, and xmax is one more than the last that *ended*: transactions that run above it stand
+    // nowhere (PostgreSQL, procarray.c, GetSnapshotData). As long as xmax stays, none of them has ended.
+    if (xmax != earlier.xmax) return false;
     return std::none_of(earlier.running.begin(), earlier.running.end(), [&](std::uint64_t xid) { return shows(xid); });
 }
 

@@ -39,21 +39,99 @@ std::size_t edit_distance(std::string_view a, std::string_view b) {
     return row[b.size()];
 }
 
-// The end of the value that starts at `start` in a keyword/value connection string.
-std::size_t end_of_value(std::string_view text, std::size_t start) {
-    if (start < text.size() && text[start] == '\'') {
-        for (std::size_t i = start + 1; i < text.size(); ++i) {
-            if (text[i] == '\\') ++i;
-            else if (text[i] == '\'') return i + 1;
+bool is_space(char c) {
+    return c == ' ' || (c >= '\t' && c <= '\r');
+}
+
+// A password of a connection string: the bytes to mask, and those to leave out for a string without it.
+struct Secret {
+    std::size_t value;
+    std::size_t value_end;
+    std::size_t start;
+    std::size_t end;
+};
+
+// Where the query of a URI begins: at a '?' that a keyword (of four letters at least: host, port, user ...) and '='
+// follow; another '?' may be a password's.
+std::size_t query_of(std::string_view text, std::size_t from, std::size_t end) {
+    for (std::size_t mark = text.find('?', from); mark < end; mark = text.find('?', mark + 1)) {
+        const std::size_t after = std::min(text.find_first_not_of("abcdefghijklmnopqrstuvwxyz_", mark + 1), end);
+        if (after > mark + 4 && after < end && text[after] == '=') return mark;
+    }
+    return end;
+}
+
+// The passwords of the URI whose authority begins at `authority`. libpq ends the credentials at the first '@' before
+// any '/' (fe-connect.c, conninfo_uri_parse_options); a password whose @ or / nobody percent-encoded is no less
+// secret, so here they end at the last '@' before the query.
+void find_in_uri(std::string_view text, std::size_t authority, std::size_t end, std::vector<Secret>& secrets) {
+    const std::size_t first = text.find_first_of("@/", authority);
+    const bool sure = first < end && text[first] == '@';
+    const std::size_t query = query_of(text, sure ? first : authority, end);
+    const std::size_t at = text.substr(0, query).rfind('@');
+    const std::size_t colon = text.find(':', authority);
+    if (at != std::string_view::npos && at > authority && colon < at) secrets.push_back({colon + 1, at, colon, at});
+
+    bool is_first = true;  // among those that stay
+    for (std::size_t parameter = query + 1; parameter < end;) {
+        const std::size_t next = std::min(text.find('&', parameter), end);
+        const std::size_t equals = std::min(text.find('=', parameter), next);
+        const std::string_view key = text.substr(parameter, equals - parameter);
+        if (key == "password" || key == "sslpassword") {
+            secrets.push_back({std::min(equals + 1, next), next, is_first ? parameter : parameter - 1,
+                               is_first ? std::min(next + 1, end) : next});
+        } else {
+            is_first = false;
         }
-        return text.size();
+        parameter = next + 1;
     }
-    std::size_t i = start;
-    while (i < text.size() && text[i] != ' ' && text[i] != '&') {
+}
+
+// The end of the value that starts at `start` in the keyword form (fe-connect.c, conninfo_parse).
+std::size_t end_of_value(std::string_view text, std::size_t start) {
+    const bool is_quoted = start < text.size() && text[start] == '\'';
+    for (std::size_t i = start + (is_quoted ? 1 : 0); i < text.size(); ++i) {
         if (text[i] == '\\') ++i;
-        ++i;
+        else if (is_quoted && text[i] == '\'') return i + 1;
+        else if (!is_quoted && is_space(text[i])) return i;
     }
-    return std::min(i, text.size());
+    return text.size();
+}
+
+void find_in_keywords(std::string_view text, std::vector<Secret>& secrets) {
+    constexpr std::string_view key = "password";
+    const auto skip_spaces = [&](std::size_t i) {
+        while (i < text.size() && is_space(text[i])) ++i;
+        return i;
+    };
+    for (std::size_t at = text.find(key); at != std::string_view::npos; at = text.find(key, at)) {
+        const std::size_t start = text.substr(0, at).ends_with("ssl") ? at - 3 : at;
+        at = skip_spaces(at + key.size());
+        if (at >= text.size() || text[at] != '=') continue;
+        const std::size_t value = skip_spaces(at + 1);
+        at = end_of_value(text, value);
+        secrets.push_back({value, at, start, skip_spaces(at)});
+    }
+}
+
+// The passwords in `text`: a connection string, or a message that quotes one. In the order of their places.
+std::vector<Secret> secrets_of(std::string_view text) {
+    std::vector<Secret> secrets;
+    for (const std::string_view scheme : {"postgresql://", "postgres://"}) {
+        if (!text.starts_with(scheme)) continue;
+        find_in_uri(text, scheme.size(), text.size(), secrets);
+        return secrets;
+    }
+    find_in_keywords(text, secrets);
+    for (std::size_t scheme = text.find("://"); scheme != std::string_view::npos;
+         scheme = text.find("://", scheme + 3)) {
+        const std::size_t authority = scheme + 3;
+        const auto end = std::find_if(text.begin() + static_cast<std::ptrdiff_t>(authority), text.end(), is_space);
+        find_in_uri(text, authority, static_cast<std::size_t>(end - text.begin()), secrets);
+    }
+    std::stable_sort(secrets.begin(), secrets.end(),
+                     [](const Secret& a, const Secret& b) { return a.start < b.start; });
+    return secrets;
 }
 
 }  // namespace
@@ -75,9 +153,11 @@ std::string fill(std::string_view sql, std::vector<TemplateValue> values) {
         if (open == std::string_view::npos) return out;
         const std::size_t close = sql.find("}}", open);
         const std::string_view key = sql.substr(open + 2, close - open - 2);
-        const auto found = std::find_if(values.begin(), values.end(), [&](const TemplateValue& v) { return v.key == key; });
+        const auto found =
+            std::find_if(values.begin(), values.end(), [&](const TemplateValue& v) { return v.key == key; });
         if (close == std::string_view::npos || found == values.end()) {
-            throw Error(ErrorKind::internal, fmt::format("no value for the placeholder {{{{{}}}}} of a SQL template", key));
+            throw Error(ErrorKind::internal,
+                        fmt::format("no value for the placeholder {{{{{}}}}} of a SQL template", key));
         }
         out += found->value;
         at = close + 2;
@@ -121,50 +201,39 @@ std::string closest(std::string_view word, const std::vector<std::string>& candi
 }
 
 std::string redact(std::string_view text) {
-    std::string out(text);
-    if (const std::size_t scheme = out.find("://"); scheme != std::string::npos) {
-        const std::size_t authority = scheme + 3;
-        const std::size_t authority_end = std::min(out.find_first_of("/?", authority), out.size());
-        const std::size_t at = out.rfind('@', authority_end);
-        if (at != std::string::npos && at > authority) {
-            const std::size_t colon = out.find(':', authority);
-            if (colon < at) out.replace(colon + 1, at - colon - 1, "***");
+    std::string out;
+    std::size_t at = 0;
+    for (const Secret& secret : secrets_of(text)) {
+        if (secret.value < at) {  // inside the one before
+            at = std::max(at, secret.value_end);
+            continue;
         }
+        out += text.substr(at, secret.value - at);
+        out += "***";
+        at = secret.value_end;
     }
-    for (const std::string_view key : {"password", "sslpassword"}) {
-        std::size_t from = 0;
-        while ((from = out.find(key, from)) != std::string::npos) {
-            std::size_t value = from + key.size();
-            while (value < out.size() && out[value] == ' ') ++value;
-            from = value;
-            if (value >= out.size() || out[value] != '=') continue;
-            ++value;
-            while (value < out.size() && out[value] == ' ') ++value;
-            const std::size_t end = end_of_value(out, value);
-            out.replace(value, end - value, "***");
-            from = value + 3;
-        }
-    }
-    return out;
+    return out += text.substr(at);
 }
 
 std::string without_password(std::string_view text) {
-    std::string out = redact(text);
-    for (const std::string_view trace : {":***@", "sslpassword=***", "password=***"}) {
-        for (std::size_t at = 0; (at = out.find(trace)) != std::string::npos;) {
-            out.replace(at, trace.size(), trace.back() == '@' ? "@" : "");
-        }
+    std::string out;
+    std::size_t at = 0;
+    for (const Secret& secret : secrets_of(text)) {
+        if (secret.start > at) out += text.substr(at, secret.start - at);
+        at = std::max(at, secret.end);
     }
+    out += text.substr(at);
     return std::string(trim(out));
 }
 
 std::string with_separators(std::int64_t number) {
-    std::string digits = std::to_string(number < 0 ? -number : number);
-    for (std::size_t at = digits.size(); at > 3;) {
+    std::string digits = std::to_string(number);
+    const std::size_t first = number < 0 ? 1 : 0;
+    for (std::size_t at = digits.size(); at > first + 3;) {
         at -= 3;
         digits.insert(at, ",");
     }
-    return number < 0 ? "-" + digits : digits;
+    return digits;
 }
 
 std::string count_of(std::int64_t count, std::string_view noun) {
@@ -207,7 +276,6 @@ std::vector<std::string> split(std::string_view text, char separator) {
 }
 
 std::string_view trim(std::string_view text) {
-    const auto is_space = [](char c) { return c == ' ' || c == '\t' || c == '\n' || c == '\r'; };
     while (!text.empty() && is_space(text.front())) text.remove_prefix(1);
     while (!text.empty() && is_space(text.back())) text.remove_suffix(1);
     return text;

@@ -31,7 +31,8 @@ bool glob_matches(std::string_view pattern, std::string_view name);
 // The candidate nearest to `word` (edit distance of at most a third of its length), or empty.
 std::string closest(std::string_view word, const std::vector<std::string>& candidates);
 
-// A connection string (URI or keyword form) with every password replaced by `***`.
+// A connection string (URI or keyword form), or a message that quotes one, with every password replaced by `***`.
+// In doubt more is masked than must be: a raw @ in the path of a URI is taken for the end of a password.
 std::string redact(std::string_view connection_string);
 
 // The same with every password left out: still a connection string.

@@ -47,17 +47,42 @@ std::string hint_for(ErrorKind kind) {
     }
 }
 
+bool libpq_reads(const std::string& connection_string) {
+    PQconninfoOption* options = PQconninfoParse(connection_string.c_str(), nullptr);
+    PQconninfoFree(options);
+    return options != nullptr;
+}
+
+std::string with_masked_quotes(std::string_view message) {
+    auto parts = split(message, '"');
+    for (std::size_t i = 1; i < parts.size(); i += 2) parts[i] = "***";
+    return join(parts, "\"");
+}
+
+// What went wrong, without a password. Before libpq talks to a server it quotes what of the string it did not
+// understand, and that may be a password with an @, / or % that nobody encoded, or with a space that nobody quoted.
+std::string connect_message(const std::string& message, const std::string& connection_string) {
+    const std::string shown = redact(connection_string);
+    if (shown == connection_string || message.starts_with("connection to server")) {
+        return fmt::format("cannot connect to {}: {}", shown, redact(message));
+    }
+    const std::string masked = with_masked_quotes(message);
+    if (!libpq_reads(connection_string)) return fmt::format("cannot read the connection string: {}", masked);
+    return fmt::format("cannot connect to {}: {}", shown, masked);
+}
+
 // libpq gives no SQLSTATE for a connection that never came about, only the server's text.
 Error connect_error(const pg_conn* connection, const std::string& connection_string) {
-    const std::string message = redact(message_of(PQerrorMessage(connection)));
-    const std::string what = fmt::format("cannot connect to {}: {}", redact(connection_string), message);
+    const std::string message = message_of(PQerrorMessage(connection));
+    const std::string what = connect_message(message, connection_string);
     const auto says = [&](std::string_view part) { return message.find(part) != std::string::npos; };
     if (says("authentication failed") || says("no password supplied") || says("no pg_hba.conf entry") || says("permission denied")) {
         return {ErrorKind::source_denied, what, "check user and password (PGPASSWORD, PGPASSFILE or the connection string) and pg_hba.conf"};
     }
     if (says("invalid connection option") || says("invalid URI") || says("missing \"=\"") || says("invalid port") ||
-        says("invalid integer value") || says("does not exist") || says("definition of service")) {
-        return {ErrorKind::config, what, "check the connection string: postgresql://user@host:5432/database"};
+        says("invalid integer value") || says("percent-encoded") || says("unterminated quoted string") || says("does not exist") || says("definition of service")) {
+        return {ErrorKind::config, what,
+                "check the connection string: postgresql://user@host:5432/database; in a password percent-encode what is no letter or digit"};
     }
     return {ErrorKind::source_unavailable, what, "check that the server runs and that host and port are right"};
 }
