@@ -84,7 +84,7 @@ TEST(Usage, EveryCommandsHelpShowsAnExample) {
 
 TEST(Output, AlignsColumnsByWhatTheyTakeOnAScreen) {
     EXPECT_EQ(as_aligned_text(sample),
-              "name        rows    ok\n"
+              "name          rows  ok\n"
               "----------  ------  -----\n"
               "a                1  true\n"
               "größe, \"x\"    1234  false\n"

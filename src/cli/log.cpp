@@ -36,6 +36,7 @@ spdlog::level::level_enum wanted_level(int verbose, bool quiet) {
 void set_up_log(int verbose, bool quiet) {
     const char* no_color = std::getenv("NO_COLOR");
     const bool color = no_color == nullptr || *no_color == '\0';
+    spdlog::drop("eider");
     auto log = spdlog::stderr_color_mt("eider", color ? spdlog::color_mode::automatic : spdlog::color_mode::never);
     log->set_pattern("%Y-%m-%d %H:%M:%S.%e %^%l%$: %v");
     spdlog::set_default_logger(log);

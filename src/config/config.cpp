@@ -22,7 +22,7 @@ namespace fs = std::filesystem;
 
 // Variables of eider that are not configuration: read where they are used.
 const std::vector<std::string> other_variables{"EIDER_BIN",    "EIDER_CONFIG", "EIDER_CRASH_AT", "EIDER_LOG",
-                                               "EIDER_PG_BIN", "EIDER_PYTHON", "EIDER_ROOT",     "EIDER_EXTENSION_DIR"};
+                                               "EIDER_PG_BIN", "EIDER_PYTHON", "EIDER_ROOT"};
 
 std::string did_you_mean(std::string_view word, const std::vector<std::string>& candidates) {
     const std::string near = closest(word, candidates);

@@ -131,7 +131,7 @@ TEST(Config, EveryKeyCanComeFromTheEnvironment) {
 TEST(Config, RelativePathsOfTheFileAreRelativeToItsFolder) {
     const std::string text =
         "[lake]\ndata_path = \"data\"\ncatalog = \"c.ducklake\"\n[engine]\ntemp_directory = \"../tmp\"";
-    const Config config = parse_config(text, "conf/eider.toml", {{"EIDER_EXTENSION_DIRECTORY", "ext"}}, {}, "/work");
+    const Config config = parse_config(text, "conf/eider.toml", {{"EIDER_EXTENSION_DIR", "ext"}}, {}, "/work");
     EXPECT_EQ(config.lake.data_path, "/work/conf/data");
     EXPECT_EQ(config.lake.catalog.location, "/work/conf/c.ducklake");
     EXPECT_EQ(config.engine.temp_directory, "/work/tmp");

@@ -60,7 +60,7 @@ const std::array table{
     Setting{{"engine", "temp_directory", "EIDER_TEMP_DIRECTORY", "text", "\"\"",
              "folder in which DuckDB spills; empty: the system's folder for temporary files"},
             [](C& c, const V& v) { c.engine.temp_directory = v.path(); }},
-    Setting{{"engine", "extension_directory", "EIDER_EXTENSION_DIRECTORY", "text", "\"\"",
+    Setting{{"engine", "extension_directory", "EIDER_EXTENSION_DIR", "text", "\"\"",
              "folder of DuckDB's extensions; empty: the one eider was installed with"},
             [](C& c, const V& v) { c.engine.extension_directory = v.path(); }},
     Setting{{"sync", "rotate_min_rows", "EIDER_ROTATE_MIN_ROWS", "number", "10000",
