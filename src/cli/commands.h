@@ -9,6 +9,7 @@ namespace eider::cli {
 
 void add_init(CLI::App& app, Context& context);
 void add_sync(CLI::App& app, Context& context);
+void add_status(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
 void add_attach(CLI::App& app, Context& context);
 void add_uninstall(CLI::App& app, Context& context);
@@ -18,6 +19,7 @@ void add_version(CLI::App& app, Context& context);
 inline void add_commands(CLI::App& app, Context& context) {
     add_init(app, context);
     add_sync(app, context);
+    add_status(app, context);
     add_query(app, context);
     add_attach(app, context);
     add_uninstall(app, context);

@@ -232,6 +232,15 @@ LakeStatus DuckLake::status() {
             .batches = rows.integer(0, 5)};
 }
 
+std::map<std::pair<std::string, std::string>, LastBatch> DuckLake::last_batches() {
+    const Rows rows = session_.query(std::string(sql::last_batches));
+    std::map<std::pair<std::string, std::string>, LastBatch> batches;
+    for (std::size_t row = 0; row < rows.rows.size(); ++row) {
+        batches[{rows.text(row, 0), rows.text(row, 1)}] = {.batch = rows.integer(row, 2), .at = rows.text(row, 3)};
+    }
+    return batches;
+}
+
 std::string attach_sql(const LakeOptions& options) {
     std::string out;
     for (const auto& extension : extensions_for(options)) {

@@ -8,8 +8,10 @@
 #include <atomic>
 #include <cstdint>
 #include <filesystem>
+#include <map>
 #include <memory>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "lake/engine.h"
@@ -39,6 +41,11 @@ struct LakeStatus {
     std::int64_t batches = 0;
 };
 
+struct LastBatch {
+    std::int64_t batch = 0;
+    std::string at;  // when it was committed
+};
+
 class DuckLake : public Lake {
 public:
     // Attaches. With Access::create what is missing is made (but for the schema of a PostgreSQL catalog).
@@ -55,6 +62,9 @@ public:
     void flush();
 
     LakeStatus status();
+
+    // By schema and table, for all tables that ever had an event.
+    std::map<std::pair<std::string, std::string>, LastBatch> last_batches();
 
     // The session in which the lake is attached as `lake` and is the default database.
     Session& session() { return session_; }
