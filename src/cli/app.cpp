@@ -5,6 +5,8 @@
 #include <exception>
 #include <new>
 #include <string>
+#include <utility>
+#include <vector>
 
 #include <CLI/CLI.hpp>
 #include <fmt/format.h>
@@ -53,12 +55,27 @@ int fail(const Error& error, bool json) {
 
 // The parser may not have come to --json when it failed.
 bool wants_json(int argc, char** argv) {
-    return std::any_of(argv, argv + argc, [](const char* argument) { return std::string_view(argument) == "--json"; });
+    const auto is = [](std::string_view word) { return [word](const char* argument) { return word == argument; }; };
+    char** const end = std::find_if(argv, argv + argc, is("--"));
+    return std::any_of(argv, end, is("--json"));
+}
+
+// Takes the words behind `--` of a command line that runs another program away from the parser, which would take them
+// for its own behind a flag that may be repeated.
+std::vector<std::string> take_command_line(std::vector<std::string>& words) {
+    const auto dashes = std::find(words.begin(), words.end(), "--");
+    if (dashes == words.end() || std::find(words.begin(), dashes, "run") == dashes) return {};
+    std::vector<std::string> taken(dashes + 1, words.end());
+    words.erase(dashes, words.end());
+    return taken;
 }
 
 int parse_and_run(CLI::App& app, Context& context, int argc, char** argv) {
+    std::vector<std::string> words(argv + 1, argv + argc);
+    context.command_line = take_command_line(words);
+    std::reverse(words.begin(), words.end());  // as CLI11 wants it
     try {
-        app.parse(argc, argv);
+        app.parse(std::move(words));
     } catch (const CLI::Success& wish) {  // --help, --version
         return app.exit(wish);
     } catch (const CLI::ParseError& error) {

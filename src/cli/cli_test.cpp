@@ -51,6 +51,7 @@ TEST(Usage, ErrorsExitWithTwoAndSuggestWhatWasMeant) {
     EXPECT_EQ(run_program({"version", "--jsno"}).err,
               "error: eider version has no flag '--jsno'\nhint: did you mean '--json'?\n");
     EXPECT_THAT(run_program({"version", "--config"}).err, HasSubstr("--config"));
+    EXPECT_THAT(run_program({"dev", "run", "--set", "a=b", "--"}).err, HasSubstr("eider dev run needs a command"));
     EXPECT_THAT(run_program({}).err, HasSubstr("eider needs a command: "));
     EXPECT_THAT(run_program({"dev", "run", "psql", "-X"}).err, HasSubstr("eider dev run -- ..."));
 }

@@ -13,6 +13,7 @@ void add_status(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
 void add_attach(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
+void add_sql(CLI::App& app, Context& context);
 void add_uninstall(CLI::App& app, Context& context);
 void add_demo(CLI::App& app, Context& context);
 void add_dev(CLI::App& app, Context& context);
@@ -25,6 +26,7 @@ inline void add_commands(CLI::App& app, Context& context) {
     add_query(app, context);
     add_attach(app, context);
     add_doctor(app, context);
+    add_sql(app, context);
     add_uninstall(app, context);
     add_demo(app, context);
     add_dev(app, context);

@@ -44,7 +44,7 @@ CLI::App* add_command(CLI::App& parent, const std::string& name, const std::stri
     CLI::App* command = parent.add_subcommand(name, description);
     std::string footer = "Example:\n  " + example;
     for (std::size_t at = footer.find('\n', 11); at != std::string::npos; at = footer.find('\n', at + 1)) {
-        footer.insert(at + 1, "  ");
+        if (footer.compare(at + 1, 2, "  ") != 0) footer.insert(at + 1, "  ");
     }
     command->footer(footer + "\n\nFlags of every command (--config, --source, --json ...): eider --help");
     return command;

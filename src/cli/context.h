@@ -36,6 +36,9 @@ public:
     std::string catalog;
     std::string data_path;
 
+    // Of `eider dev run -- COMMAND`: the words behind the dashes, which the parser does not see.
+    std::vector<std::string> command_line;
+
     // What the chosen command does; returns the exit code. Set by `on_run`.
     std::function<int()> action;
 

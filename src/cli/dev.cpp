@@ -30,7 +30,6 @@ std::shared_ptr<ServerFlags> add_server_flags(CLI::App* command) {
         ->add_option("--pg-bin", flags->bin_folder,
                      "Folder of initdb and postgres (default: EIDER_PG_BIN, PATH, Debian's)")
         ->type_name("DIR");
-    // One value each, so that the command of `dev run` is not taken for more of them.
     command
         ->add_option("--set", flags->settings,
                      "A setting of postgresql.conf, for example wal_level=logical; may be repeated")
@@ -122,9 +121,15 @@ void add_run(CLI::App& dev, Context& context) {
                     "eider dev run -- python -m pytest\neider dev run -- sh -c 'psql \"$DATABASE_URL\"'");
     const auto flags = add_server_flags(command);
     const auto words = std::make_shared<std::vector<std::string>>();
-    command->add_option("COMMAND", *words, "The command; it finds DATABASE_URL and EIDER_* in its environment")
-        ->required();
-    on_run(command, context, [flags, words] { return dev::run_with_server(*words, options_of(*flags)); });
+    command->add_option("COMMAND", *words, "The command; it finds DATABASE_URL and EIDER_* in its environment");
+    on_run(command, context, [&context, flags, words] {
+        words->insert(words->end(), context.command_line.begin(), context.command_line.end());
+        if (words->empty()) {
+            throw Error(ErrorKind::config, "eider dev run needs a command",
+                        "for example: eider dev run -- python -m pytest");
+        }
+        return dev::run_with_server(*words, options_of(*flags));
+    });
 }
 
 }  // namespace

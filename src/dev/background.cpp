@@ -27,7 +27,6 @@ namespace {
 namespace fs = std::filesystem;
 using namespace std::chrono_literals;
 
-constexpr int tries_max = 5;
 constexpr auto stop_deadline = 20s;
 
 fs::path state_folder() {
@@ -147,14 +146,11 @@ Background start(const ServerOptions& options) {
     const RunAs as = server_user();
     Background server = make_folders(as);
     try {
-        const Cluster cluster = make_cluster(binaries, as, server.address.socket_folder);
-        server.address.password = cluster.password;
         server.version = binaries.version;
-        for (int tried = 1; !launch(server, binaries, as, cluster.data, options); ++tried) {
-            if (tried < tries_max) continue;
-            throw Error(ErrorKind::source_unavailable, fmt::format("the PostgreSQL server does not start:\n{}",
-                                                                   end_of_log(server.address.socket_folder / "log")));
-        }
+        run_somehow(binaries, as, server.address.socket_folder, [&](const Cluster& cluster) {
+            server.address.password = cluster.password;
+            return launch(server, binaries, as, cluster.data, options);
+        });
     } catch (...) {
         if (is_same_process(server)) ::kill(server.pid, SIGKILL);
         std::error_code ignored;

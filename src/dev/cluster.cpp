@@ -159,19 +159,20 @@ fs::path make_temporary_folder(const RunAs& as) {
     return pattern;
 }
 
-Cluster make_cluster(const Binaries& binaries, const RunAs& as, const fs::path& folder) {
+Cluster make_cluster(const Binaries& binaries, const RunAs& as, const fs::path& folder, bool from_cache) {
     Cluster cluster{folder / "data", {}, false};
     const fs::path cached = cached_cluster(binaries, as);
     std::error_code error;
-    if (!cached.empty() && fs::exists(cached / "data" / "PG_VERSION", error)) {
+    if (from_cache && !cached.empty() && fs::exists(cached / "data" / "PG_VERSION", error)) {
         cluster.password = read_line(cached / "password");
         cluster.from_cache = true;
         copy_folder(cached / "data", cluster.data);
         return cluster;
     }
+    fs::remove_all(cluster.data);
     cluster.password = random_password();
     run_initdb(binaries, as, folder, cluster.password);
-    if (!cached.empty()) keep_copy(cluster.data, cluster.password, cached);
+    if (from_cache && !cached.empty()) keep_copy(cluster.data, cluster.password, cached);
     return cluster;
 }
 

@@ -23,8 +23,10 @@ struct Cluster {
     bool from_cache = false;
 };
 
-// Makes `folder`/data. Throws Error (disk, source_unavailable with initdb's own words).
-Cluster make_cluster(const Binaries& binaries, const RunAs& as, const std::filesystem::path& folder);
+// Makes `folder`/data: a copy of the cached one, or by initdb if there is none or `from_cache` is false.
+// Throws Error (disk, source_unavailable with initdb's own words).
+Cluster make_cluster(const Binaries& binaries, const RunAs& as, const std::filesystem::path& folder,
+                     bool from_cache = true);
 
 // Where the copy of make_cluster's initdb is kept; empty if there is no place for it.
 std::filesystem::path cached_cluster(const Binaries& binaries, const RunAs& as);

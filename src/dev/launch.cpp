@@ -39,7 +39,40 @@ std::map<std::string, std::string> throwaway_settings(const fs::path& socket_fol
             {"lc_messages", "C"}};
 }
 
+constexpr int ports_max = 5;
+
+// Without tries at other ports; false if the server ended at once.
+bool run_on_free_port(const fs::path& log, const Cluster& cluster, const std::function<bool(const Cluster&)>& run) {
+    for (int tried = 0; tried < ports_max; ++tried) {
+        std::error_code ignored;
+        fs::remove(log, ignored);
+        if (run(cluster)) return true;
+        // The server's own words; its messages are in English (lc_messages = C).
+        if (end_of_log(log).find("Address already in use") == std::string::npos) return false;
+    }
+    return false;
+}
+
 }  // namespace
+
+Cluster run_somehow(const Binaries& binaries, const RunAs& as, const fs::path& folder,
+                    const std::function<bool(const Cluster&)>& run) {
+    const fs::path log = folder / "log";
+    Cluster cluster = make_cluster(binaries, as, folder);
+    if (run_on_free_port(log, cluster, run)) return cluster;
+    if (cluster.from_cache) {
+        cluster = make_cluster(binaries, as, folder, false);
+        if (run_on_free_port(log, cluster, run)) {
+            // Not a copy of this one, which is in use: the next start makes it.
+            std::error_code ignored;
+            fs::remove_all(cached_cluster(binaries, as), ignored);
+            return cluster;
+        }
+    }
+    throw Error(ErrorKind::source_unavailable,
+                fmt::format("the PostgreSQL server does not start:\n{}", end_of_log(log)),
+                fmt::format("its programs are those of {}", binaries.folder.string()));
+}
 
 int free_port() {
     const int descriptor = ::socket(AF_INET, SOCK_STREAM | SOCK_CLOEXEC, 0);

@@ -11,6 +11,7 @@
 #include <sys/types.h>
 
 #include "dev/binaries.h"
+#include "dev/cluster.h"
 
 namespace eider::dev {
 
@@ -25,6 +26,12 @@ std::vector<std::string> server_command(const Binaries& binaries, const std::fil
 // Waits until the server of `data`, whose postmaster is `pid`, takes connections. False if `is_running` says no before.
 // Throws Error(source_unavailable) after a minute.
 bool wait_until_ready(const std::filesystem::path& data, pid_t pid, const std::function<bool()>& is_running);
+
+// Makes a cluster in `folder` and calls `run`, which starts a server on it with its log in `folder`/log and tells
+// whether it became ready. Again with another port where another process took the first, and once with a new initdb
+// where the cached cluster may be damaged. Throws Error(source_unavailable) with the end of the log.
+Cluster run_somehow(const Binaries& binaries, const RunAs& as, const std::filesystem::path& folder,
+                    const std::function<bool(const Cluster&)>& run);
 
 // The pid and the port that the server of a data folder wrote down; 0 if there are none.
 struct Noted {

@@ -27,6 +27,8 @@ using namespace std::chrono_literals;
 
 // How long a command may take to end after a signal, before it is killed.
 constexpr auto grace = 10s;
+// And what it started, when it has ended itself.
+constexpr auto grace_of_orphans = 2s;
 
 class Folder {
 public:
@@ -170,8 +172,12 @@ bool is_key(const siginfo_t& info) {
 // Until the command ends. After a signal: until nothing of its family is left, or `grace` has passed.
 int wait_for(Command& command, const Family& family, const BlockedSignals& signals) {
     std::optional<Clock::time_point> killing_time;
+    bool was_running = true;
     while (true) {
         const auto code = command.exit_code();
+        if (code && killing_time && was_running)
+            killing_time = std::min(*killing_time, Clock::now() + grace_of_orphans);
+        was_running = !code;
         if (code && (!killing_time || family.members().empty())) return *code;
         if (killing_time && Clock::now() > *killing_time) family.signal(SIGKILL);
         const auto signal = signals.next(killing_time ? 50ms : 1s);

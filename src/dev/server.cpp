@@ -18,7 +18,6 @@ namespace {
 namespace fs = std::filesystem;
 
 constexpr int patience_s = 60;
-constexpr int tries_max = 5;
 
 std::string percent_encoded(std::string_view text) {
     std::string out;
@@ -65,18 +64,19 @@ public:
     Impl& operator=(const Impl&) = delete;
 
     void start_first() {
-        Cluster cluster = make_cluster(binaries_, as_, folder_);
-        for (int tried = 1; !launch(cluster); ++tried) {
-            if (tried == tries_max) fail();
-            // Another process took the port; or, once, the cached copy is damaged.
-            if (tried > 1 && cluster.from_cache) cluster = make_cluster_anew();
-        }
+        run_somehow(binaries_, as_, folder_, [this](const Cluster& cluster) {
+            data_ = cluster.data;
+            address_ = {folder_, free_port(), cluster.password};
+            return run();
+        });
     }
 
     void start_again(const std::map<std::string, std::string>& settings) {
         if (is_running()) throw Error(ErrorKind::internal, "start_again of a server that runs");
         for (const auto& [name, value] : settings) options_.settings[name] = value;
-        if (!run(address_.port)) fail();
+        if (run()) return;
+        throw Error(ErrorKind::source_unavailable,
+                    fmt::format("the PostgreSQL server does not start again:\n{}", end_of_log(log())));
     }
 
     void end(int signal) {
@@ -94,33 +94,15 @@ public:
     fs::path log() const { return folder_ / "log"; }
 
 private:
-    bool launch(const Cluster& cluster) {
-        data_ = cluster.data;
-        address_ = {folder_, free_port(), cluster.password};
-        return run(address_.port);
-    }
-
     // False if the server ended at once.
-    bool run(int port) {
+    bool run() {
         std::vector<fs::path> remove{folder_};
         remove.insert(remove.end(), options_.also_remove.begin(), options_.also_remove.end());
-        keeper_ = std::make_unique<Keeper>(
-            Keeper::Plan{server_command(binaries_, data_, folder_, port, options_.settings), as_, log(), remove});
+        keeper_ = std::make_unique<Keeper>(Keeper::Plan{
+            server_command(binaries_, data_, folder_, address_.port, options_.settings), as_, log(), remove});
         if (wait_until_ready(data_, keeper_->postmaster(), [&] { return keeper_->is_running(); })) return true;
         keeper_.reset();
         return false;
-    }
-
-    Cluster make_cluster_anew() {
-        fs::remove_all(cached_cluster(binaries_, as_));
-        fs::remove_all(data_);
-        return make_cluster(binaries_, as_, folder_);
-    }
-
-    [[noreturn]] void fail() const {
-        throw Error(ErrorKind::source_unavailable,
-                    fmt::format("the PostgreSQL server does not start:\n{}", end_of_log(log())),
-                    fmt::format("its programs are those of {}", binaries_.folder.string()));
     }
 
     ServerOptions options_;
