@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <charconv>
 #include <cmath>
 #include <numeric>
 
@@ -134,6 +135,14 @@ std::vector<Secret> secrets_of(std::string_view text) {
     return secrets;
 }
 
+// The code unit that the escape at `at` stands for, 0 where there is no \uXXXX.
+unsigned escaped_unit(std::string_view json, std::size_t at) {
+    unsigned unit = 0;
+    if (json.size() < at + 6 || json[at] != '\\' || json[at + 1] != 'u') return 0;
+    const auto [end, error] = std::from_chars(json.data() + at + 2, json.data() + at + 6, unit, 16);
+    return error == std::errc{} && end == json.data() + at + 6 ? unit : 0;
+}
+
 }  // namespace
 
 std::string quote_ident(std::string_view name) {
@@ -224,6 +233,23 @@ std::string without_password(std::string_view text) {
     }
     out += text.substr(at);
     return std::string(trim(out));
+}
+
+std::optional<std::string> without_half_surrogates(std::string_view json) {
+    std::optional<std::string> out;
+    for (std::size_t at = json.find('\\'); at != std::string_view::npos; at = json.find('\\', at)) {
+        const unsigned unit = escaped_unit(json, at);
+        if (unit < 0xD800 || unit > 0xDFFF) {
+            at += 2;
+        } else if (unit < 0xDC00 && escaped_unit(json, at + 6) >= 0xDC00 && escaped_unit(json, at + 6) <= 0xDFFF) {
+            at += 12;
+        } else {
+            if (!out) out = json;
+            out->replace(at, 6, "\\ufffd");
+            at += 6;
+        }
+    }
+    return out;
 }
 
 std::string with_separators(std::int64_t number) {

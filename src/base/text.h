@@ -4,6 +4,7 @@
 #pragma once
 
 #include <cstdint>
+#include <optional>
 #include <string>
 #include <string_view>
 #include <vector>
@@ -37,6 +38,11 @@ std::string redact(std::string_view connection_string);
 
 // The same with every password left out: still a connection string.
 std::string without_password(std::string_view connection_string);
+
+// JSON with each escape of half a surrogate pair replaced by \ufffd, which is as long; nullopt where there is none, as
+// nearly always. PostgreSQL's type json takes such escapes ("checked only for syntactic correctness", documentation,
+// JSON Types), other readers do not.
+std::optional<std::string> without_half_surrogates(std::string_view json);
 
 // "3 events", "1 event", "12,345 events": a count with its noun, plural by adding an s.
 std::string count_of(std::int64_t count, std::string_view noun);

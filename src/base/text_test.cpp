@@ -232,6 +232,20 @@ TEST(Redact, NeverShowsAPasswordWhateverItsBytes) {
     }
 }
 
+TEST(HalfSurrogates, AreReplacedInPlace) {
+    EXPECT_EQ(without_half_surrogates(R"({"a":"\ud83d"})"), R"({"a":"\ufffd"})");
+    EXPECT_EQ(without_half_surrogates(R"("\uDE00x\uD83D\u0041\ud83d\ud83d\ude00")"),
+              R"("\ufffdx\ufffd\u0041\ufffd\ud83d\ude00")");
+    EXPECT_EQ(without_half_surrogates(R"("\\\ud800\n")"), R"("\\\ufffd\n")");
+}
+
+TEST(HalfSurrogates, AreNotSeenWhereThereAreNone) {
+    for (const char* json : {"", "{}", R"("\ud83d\ude00\uD83D\uDE00")", R"("\\ud800")", R"("\ud7ff\ue000\uffff\u0000")",
+                             R"("ud800 \n \" d800")", R"(\)", R"(\u)", R"(\ud80)", "größe 🦆"}) {
+        EXPECT_EQ(without_half_surrogates(json), std::nullopt) << json;
+    }
+}
+
 TEST(Figures, CountsHaveTheirNounAndSeparators) {
     EXPECT_EQ(count_of(0, "event"), "0 events");
     EXPECT_EQ(count_of(1, "event"), "1 event");

@@ -112,6 +112,10 @@ DuckLake::DuckLake(const LakeOptions& options, Access access)
         if (options.catalog != CatalogKind::postgres) make_folder(fs::path(options.location).parent_path());
     } else {
         clauses.emplace_back("CREATE_IF_NOT_EXISTS false");
+        if (options.catalog != CatalogKind::postgres && !fs::exists(options.location)) {
+            throw Error(ErrorKind::lake_unavailable, fmt::format("there is no lake: the catalog file {} does not exist", options.location),
+                        "create it first: eider init");
+        }
     }
     if (access == Access::read) clauses.emplace_back("READ_ONLY");
     if (!options.data_path.empty()) clauses.push_back("DATA_PATH " + quote_literal(options.data_path));
@@ -186,10 +190,11 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
     crash_point("batch.after_events");
 
     const FeedCounts& counts = feed_->counts();
+    const bool is_empty = counts.events.empty();
     const BatchResult result{.events = counts.total(),
                              .bytes = counts.bytes,
                              .tables = static_cast<std::int64_t>(counts.events.size()),
-                             .lag_s = static_cast<double>(now_us() - counts.oldest_ts_us) / 1e6};
+                             .lag_s = is_empty ? 0 : static_cast<double>(now_us() - counts.oldest_ts_us) / 1e6};
     session_.run(fill(sql::append_batch, {{"consumer", quote_literal(plan.consumer)},
                                           {"epoch", quote_literal(plan.epoch)},
                                           {"batch", batch},
@@ -198,7 +203,7 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
                                           {"events", std::to_string(result.events)},
                                           {"bytes", std::to_string(result.bytes)},
                                           {"tables", std::to_string(result.tables)},
-                                          {"oldest_ts", timestamp_of(counts.oldest_ts_us)},
+                                          {"oldest_ts", is_empty ? "NULL::TIMESTAMPTZ" : timestamp_of(counts.oldest_ts_us)},
                                           {"system_identifier", quote_literal(plan.source.system_identifier)},
                                           {"database", quote_literal(plan.source.database)},
                                           {"installation", quote_literal(plan.source.installation)},

@@ -70,6 +70,8 @@ private:
             throw Error(ErrorKind::unrepresentable, fmt::format("column {} of a change holds text that is not UTF-8", columns[column].name),
                         "the database's encoding is SQL_ASCII or its data is damaged: convert it to UTF8, or exclude the column");
         }
+        std::optional<std::string> mended;
+        if (columns[column].json && (mended = without_half_surrogates(*value))) value = *mended;
         duckdb_unsafe_vector_assign_string_element_len(vectors_[column], rows_, value->data(), value->size());
     }
 

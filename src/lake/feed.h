@@ -3,8 +3,9 @@
 // Columns: cdc_uuid UUID, cdc_ts TIMESTAMPTZ, cdc_op VARCHAR, table_schema VARCHAR, table_name VARCHAR, data JSON,
 // seq BIGINT, xid BIGINT, before JSON, context JSON, nested BOOLEAN.
 // Guarantees: each event of each stream is given out once; memory is one vector of rows a thread, whatever the
-// batch's size; JSON is taken as PostgreSQL wrote it, neither parsed nor changed; text that is not UTF-8 (a
-// SQL_ASCII database) ends the statement with Error(unrepresentable), never with a NULL.
+// batch's size; JSON is taken as PostgreSQL wrote it, neither parsed nor changed, but for escapes of half a surrogate
+// pair: DuckDB fails to read a whole Parquet file for one of them ("Invalid JSON found"), so they become \ufffd; text
+// that is not UTF-8 (a SQL_ASCII database) ends the statement with Error(unrepresentable), never with a NULL.
 // Threads: DuckDB reads as many streams at once as it has threads; `running` is safe to read meanwhile.
 #pragma once
 

@@ -15,7 +15,7 @@ Consumer::Consumer(capture::Source& source, lake::Lake& lake, std::string name) 
 
 Consumer::~Consumer() {
     // Only with a known head: after a failure the next process must take over, to be on the safe side.
-    if (!holds_ || !head_) return;
+    if (!holds_ || !head_ || is_in_doubt_) return;
     try {
         source_.let_go(name_);
     } catch (const Error&) {
@@ -29,13 +29,21 @@ std::optional<BatchReport> Consumer::batch(std::atomic<std::int64_t>* running) {
         source_.free_slots();
         return std::nullopt;
     }
+    const std::string looked_from = head_->cursor;
     hold();
+    // Taking over may have found a batch that was thought lost: perhaps it brought all there was.
+    if (head_->cursor != looked_from && !source_.has_changes(head_->cursor)) {
+        source_.free_slots();
+        return std::nullopt;
+    }
 
     auto snapshot = source_.open(head_->cursor);
     crash_point("batch.snapshot_taken");
     const lake::BatchPlan next = plan(snapshot->cursor());
     lake::Head after = *std::exchange(head_, std::nullopt);  // until the lake has answered we do not know its head
+    is_in_doubt_ = true;
     const lake::BatchResult moved = lake_.append(next, snapshot->streams(), running);
+    is_in_doubt_ = false;
     snapshot.reset();
     after.cursor = next.cursor;
     after.batch = next.batch;
@@ -100,11 +108,14 @@ void Consumer::check_identity() const {
     }
 }
 
-// From here on this process is the one that appends.
+// From here on this process is the one that appends. A batch that failed may still arrive: a catalog carries out a COMMIT
+// whose sender is gone (synchronous replication, a pooler, a slow network), and a new batch would be no obstacle to it.
+// A takeover is: what was sent before it has arrived by then, or fails.
 void Consumer::hold() {
-    if (holds_) return;
+    if (holds_ && !is_in_doubt_) return;
+    holds_ = false;
     const auto confirmed = source_.confirmed(name_);
-    const bool was_let_go = confirmed && confirmed->let_go && confirmed->epoch == head_->epoch;
+    const bool was_let_go = !is_in_doubt_ && confirmed && confirmed->let_go && confirmed->epoch == head_->epoch;
     if (!was_let_go) {
         const std::string epoch = random_uuid();
         crash_point("takeover.begin");
@@ -116,6 +127,7 @@ void Consumer::hold() {
     crash_point("takeover.claimed");
     head_epoch_ = head_->epoch;
     holds_ = true;
+    is_in_doubt_ = false;
     if (confirmed && confirmed->batch < head_->batch) confirm();
 }
 

@@ -49,8 +49,9 @@ private:
     std::optional<lake::Head> head_;  // as of the last look; empty: look again before the next batch
     SourceIdentity identity_;
     bool locked_ = false;
-    bool holds_ = false;       // this process is the one that appends
-    std::string head_epoch_;  // while it holds: its epoch
+    bool is_in_doubt_ = false;  // a batch of this process failed, and may arrive all the same
+    bool holds_ = false;        // this process is the one that appends
+    std::string head_epoch_;    // while it holds: its epoch
 };
 
 }  // namespace eider::sync

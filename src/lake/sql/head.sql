@@ -1,11 +1,12 @@
--- The epoch of a consumer and its last batch, in one row; no row for a consumer that never started.
+-- The epoch of a consumer and where it stands, in one row; no row for a consumer that never started.
 WITH log AS (
     SELECT * FROM lake.eider.log WHERE consumer = {{consumer}}
 ),
 last AS (
-    SELECT * FROM log ORDER BY batch DESC, kind LIMIT 1  -- 'batch' sorts before 'epoch'
+    -- 'epoch' sorts after 'batch': the holder's row is the younger one of the same batch, and may have moved the cursor.
+    SELECT * FROM log ORDER BY batch DESC, kind DESC LIMIT 1
 )
 SELECT epoch.epoch, last."cursor", last.batch, epoch.system_identifier, epoch.database, epoch.installation,
-       CASE WHEN last.kind = 'batch' THEN last.committed_at::VARCHAR END AS committed_at
+       (SELECT max(committed_at)::VARCHAR FROM log WHERE kind = 'batch') AS committed_at
 FROM log AS epoch CROSS JOIN last
 WHERE epoch.kind = 'epoch'
