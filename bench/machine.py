@@ -3,9 +3,7 @@
 import os
 import re
 import subprocess
-
-import duckdb
-import psycopg
+from importlib.metadata import version
 
 
 def cpu_model():
@@ -18,7 +16,7 @@ def describe(bench):
     gib = os.sysconf("SC_PAGE_SIZE") * os.sysconf("SC_PHYS_PAGES") / 2**30
     lines = [f"machine: {len(os.sched_getaffinity(0))} cores ({cpu_model()}), {gib:.0f} GiB",
              f"versions: {eider_version(bench)}; PostgreSQL {bench.server.version()} (fsync off); "
-             f"baseline: Python, DuckDB {duckdb.__version__}, psycopg {psycopg.__version__}",
+             f"baseline: Python, DuckDB {version('duckdb')}, psycopg {version('psycopg')}",
              f"runs: {bench.runs} of each, the sides in turn; medians, with the least and the greatest ratio",
              "noisy: one machine does everything, server, load and both sides; look at ratios, not at figures",
              f"load of the machine when it began: {os.getloadavg()[0]:.2f}"]
