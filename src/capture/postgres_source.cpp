@@ -194,7 +194,22 @@ std::optional<Confirmed> PostgresSource::confirmed(const std::string& consumer) 
 }
 
 void PostgresSource::claim(const std::string& consumer, const std::string& epoch) {
-    connection_.query("SELECT audit.claim($1, $2)", {consumer, epoch});
+    note_holder("SELECT audit.claim($1, $2)", consumer, epoch);
+}
+
+bool PostgresSource::reclaim(const std::string& consumer, const std::string& epoch) {
+    return note_holder("SELECT audit.claim(name, epoch) FROM audit.consumer WHERE name = $1 AND epoch = $2 AND released_at IS NOT NULL",
+                       consumer, epoch);
+}
+
+// One at a time, under a lock of the transaction: that holds also where a pooler gives several processes one session, whose
+// lock then keeps none of them out. READ COMMITTED: the statement sees what the one before has noted.
+bool PostgresSource::note_holder(const std::string& sql, const std::string& consumer, const std::string& epoch) {
+    Transaction transaction(connection_, "ISOLATION LEVEL READ COMMITTED");
+    connection_.query("SELECT pg_advisory_xact_lock(hashtext('eider.holder'), hashtext($1))", {consumer});
+    const bool is_noted = !connection_.query(sql, {consumer, epoch}).empty();
+    transaction.commit();
+    return is_noted;
 }
 
 std::uint64_t PostgresSource::next_xid() {
@@ -262,8 +277,8 @@ void PostgresSource::release() {
     }
 }
 
-void PostgresSource::let_go(const std::string& consumer) {
-    connection_.query("SELECT audit.let_go($1)", {consumer});
+void PostgresSource::let_go(const std::string& consumer, const std::string& epoch) {
+    note_holder("SELECT audit.let_go(name) FROM audit.consumer WHERE name = $1 AND epoch = $2", consumer, epoch);
 }
 
 }  // namespace eider::capture

@@ -33,12 +33,13 @@ public:
     bool lock(const std::string& consumer) override;
     std::optional<Confirmed> confirmed(const std::string& consumer) override;
     void claim(const std::string& consumer, const std::string& epoch) override;
+    bool reclaim(const std::string& consumer, const std::string& epoch) override;
     std::uint64_t next_xid() override;
     bool has_changes(const std::string& cursor) override;
     std::unique_ptr<SourceSnapshot> open(const std::string& cursor) override;
     void confirm(const std::string& consumer, const std::string& cursor, std::int64_t batch) override;
     void free_slots() override;
-    void let_go(const std::string& consumer) override;
+    void let_go(const std::string& consumer, const std::string& epoch) override;
 
     postgres::Connection& connection() { return connection_; }
 
@@ -53,6 +54,7 @@ private:
     };
 
     void release();
+    bool note_holder(const std::string& sql, const std::string& consumer, const std::string& epoch);
 
     PostgresSourceOptions options_;
     postgres::Connection connection_;

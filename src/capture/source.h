@@ -44,6 +44,10 @@ public:
     // Notes that `epoch` works now. It counts as not let go until `let_go`.
     virtual void claim(const std::string& consumer, const std::string& epoch) = 0;
 
+    // The same for an epoch that was let go; false, and nothing is noted, where it is not let go (any more). Of several
+    // that try only one succeeds, also where the lock keeps nobody out: an epoch never has two holders.
+    virtual bool reclaim(const std::string& consumer, const std::string& epoch) = 0;
+
     // The newest transaction the source knows: a cursor beyond it is from another life of this database.
     virtual std::uint64_t next_xid() = 0;
 
@@ -58,7 +62,8 @@ public:
     // Rotates and releases slots where that is worth it. Waits for nobody.
     virtual void free_slots() = 0;
 
-    virtual void let_go(const std::string& consumer) = 0;
+    // Notes that the holder of `epoch` ended cleanly; nothing, where another is noted by now.
+    virtual void let_go(const std::string& consumer, const std::string& epoch) = 0;
 };
 
 }  // namespace eider::capture

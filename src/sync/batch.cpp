@@ -10,6 +10,14 @@
 #include "base/snapshot.h"
 
 namespace eider::sync {
+namespace {
+
+Error fenced() {
+    return {ErrorKind::fenced, "another eider has taken this lake over",
+            "stop one of the two: each lake and consumer name needs exactly one eider"};
+}
+
+}  // namespace
 
 Consumer::Consumer(capture::Source& source, lake::Lake& lake, std::string name) : source_(source), lake_(lake), name_(std::move(name)) {}
 
@@ -17,7 +25,7 @@ Consumer::~Consumer() {
     // Only with a known head: after a failure the next process must take over, to be on the safe side.
     if (!holds_ || !head_ || is_in_doubt_) return;
     try {
-        source_.let_go(name_);
+        source_.let_go(name_, head_epoch_);
     } catch (const Error&) {
         // The next run takes over instead.
     }
@@ -66,10 +74,7 @@ void Consumer::begin() {
     if (!head) {
         throw Error(ErrorKind::lake_unavailable, fmt::format("this lake knows no consumer '{}'", name_), "start it: eider init");
     }
-    if (holds_ && head->epoch != head_epoch_) {
-        throw Error(ErrorKind::fenced, "another eider has taken this lake over",
-                    "stop one of the two: each lake and consumer name needs exactly one eider");
-    }
+    if (holds_ && head->epoch != head_epoch_) throw fenced();
     head_ = std::move(head);
     try {
         check_identity();
@@ -116,16 +121,21 @@ void Consumer::hold() {
     holds_ = false;
     const auto confirmed = source_.confirmed(name_);
     const bool was_let_go = !is_in_doubt_ && confirmed && confirmed->let_go && confirmed->epoch == head_->epoch;
-    if (!was_let_go) {
-        const std::string epoch = random_uuid();
+    std::string epoch = head_->epoch;
+    const bool is_reused = was_let_go && source_.reclaim(name_, epoch);
+    if (!is_reused) {
+        epoch = random_uuid();
         crash_point("takeover.begin");
         lake_.take_over(name_, epoch);
-        head_ = lake_.head(name_);  // a batch of the former holder may have come in before
     }
+    // Batches of former holders may have come in since we looked; and a takeover by another.
+    auto head = lake_.head(name_);
+    if (!head || head->epoch != epoch) throw fenced();
+    head_ = std::move(head);
     crash_point("takeover.before_claim");
-    source_.claim(name_, head_->epoch);
+    if (!is_reused) source_.claim(name_, epoch);
     crash_point("takeover.claimed");
-    head_epoch_ = head_->epoch;
+    head_epoch_ = epoch;
     holds_ = true;
     is_in_doubt_ = false;
     if (confirmed && confirmed->batch < head_->batch) confirm();

@@ -52,12 +52,12 @@ struct Broken {
     bool release_looks_once = false;          // not again under the lock
     bool release_forgets_the_cursor = false;  // looks at no consumer at all
     bool reads_the_active_slot_only = false;
-    bool snapshot_is_not_frozen = false;           // a batch reads what is committed by the time it reads
-    bool quiet_counts_draws_only = false;          // an idle look trusts the sequence alone
-    bool locks_everybody_in = false;               // the advisory lock keeps nobody out
-    bool no_fence = false;                         // deleting the epoch's row disturbs no append
-    bool no_look_at_the_head = false;              // an append checks neither epoch nor cursor
-    bool cursor_is_not_atomic = false;             // events are committed before their cursor
+    bool snapshot_is_not_frozen = false;   // a batch reads what is committed by the time it reads
+    bool quiet_counts_draws_only = false;  // an idle look trusts the sequence alone
+    bool lets_go_of_others = false;        // whoever ends notes it, also where another is noted by then
+    bool no_fence = false;                 // deleting the epoch's row disturbs no append
+    bool no_look_at_the_head = false;      // an append checks neither epoch nor cursor
+    bool cursor_is_not_atomic = false;     // events are committed before their cursor
 };
 
 struct Row {
@@ -203,7 +203,7 @@ public:
     bool lock(const std::string& consumer) override {
         before("source.lock");
         const auto [holder, is_new] = database_.locks.try_emplace(consumer, session_);
-        const bool is_mine = holder->second == session_ || database_.broken.locks_everybody_in;
+        const bool is_mine = holder->second == session_;
         after("source.locked");
         return is_mine;
     }
@@ -222,6 +222,15 @@ public:
         note.epoch = epoch;
         note.let_go = false;
         after("source.claimed");
+    }
+
+    bool reclaim(const std::string& consumer, const std::string& epoch) override {
+        before("source.reclaim");
+        const auto found = database_.consumers.find(consumer);
+        const bool is_free = found != database_.consumers.end() && found->second.epoch == epoch && found->second.let_go;
+        if (is_free) found->second.let_go = false;
+        after("source.claimed");
+        return is_free;
     }
 
     std::uint64_t next_xid() override {
@@ -272,9 +281,11 @@ public:
         }
     }
 
-    void let_go(const std::string& consumer) override {
+    void let_go(const std::string& consumer, const std::string& epoch) override {
         before("source.let_go");
-        if (const auto found = database_.consumers.find(consumer); found != database_.consumers.end())
+        const auto found = database_.consumers.find(consumer);
+        const bool is_noted = found != database_.consumers.end();
+        if (is_noted && (found->second.epoch == epoch || database_.broken.lets_go_of_others))
             found->second.let_go = true;
         after("source.gone");
     }
