@@ -51,10 +51,11 @@ void start_consumer(lake::DuckLake& lake, capture::PostgresSource& source, const
                     "give the new source a lake of its own (catalog_schema and data_path); or, if it is the same data, go on with a gap: "
                     "eider init --adopt");
     }
-    // From now on slots wait for this consumer.
+    // From now on slots wait for this consumer. One that is known may be at work now: it is not ours to let go of.
+    if (source.confirmed(config.consumer)) return;
     const auto head_now = lake.head(config.consumer);
-    if (!source.confirmed(config.consumer)) source.claim(config.consumer, head_now->epoch);
-    source.let_go(config.consumer);
+    source.claim(config.consumer, head_now->epoch);
+    source.let_go(config.consumer, head_now->epoch);
 }
 
 std::vector<FlagValue> more_flags(const InitFlags& flags) {
