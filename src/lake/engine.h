@@ -89,4 +89,7 @@ std::string library_version();
 // ../lib/eider/extensions beside the program, the folder of the build tree, else DuckDB's own (~/.duckdb).
 std::filesystem::path extension_directory(const std::filesystem::path& wanted);
 
+// The folder of the extensions that came with eider; empty if there is none.
+std::filesystem::path own_extension_directory();
+
 }  // namespace eider::lake
