@@ -289,6 +289,8 @@ TEST_F(Consumers, AreNotFooledByACommitThatArrivesLate) {
     }
     catalog_.settle();
     EXPECT_THAT(keys(), ElementsAre(1, 2));
+    EXPECT_EQ(catalog_.consumers["main"].head.batch, 2) << "no empty batch after the late one";
+    EXPECT_EQ(database_.consumers["main"].batch, 2) << "which was confirmed all the same";
 }
 
 TEST_F(Consumers, LeaveTheLakeRightWhereverTheyAreKilled) {
