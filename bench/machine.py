@@ -1,5 +1,6 @@
 """What the figures were measured on."""
 
+import json
 import os
 import re
 import subprocess
@@ -24,5 +25,6 @@ def describe(bench):
 
 
 def eider_version(bench):
-    done = subprocess.run([bench.eider, "version"], capture_output=True, text=True)
-    return " ".join(done.stdout.split("\n")[0].split()) or "eider"
+    done = subprocess.run([bench.eider, "version", "--json"], capture_output=True, text=True, check=True)
+    parts = json.loads(done.stdout)
+    return f"eider {parts['eider']} ({parts['commit']}) with DuckDB {parts['duckdb']}"

@@ -7,7 +7,7 @@ measurement begins and ends at such moments.
 import time
 
 from process import cpu_seconds
-from report import Row, median, ms, ratios, spread, target
+from report import less_is_better, median, ms, target
 from sides import Baseline, Eider
 
 
@@ -24,10 +24,9 @@ def measure(bench):
                 took.setdefault(side.name, []).append(side.transactions_a_look / transactions)
                 transactions, busy = watch(side, 0.02, 2 if bench.quick else 5)
                 cpu.setdefault(side.name, []).append(busy / transactions * side.transactions_a_look)
-    bench.add(Row("idle tick, one after the other", ms(median(took["baseline"])), ms(median(took["eider"])),
-                  spread(ratios(True, took["baseline"], took["eider"])), target("under 5 ms", median(took["eider"]) < 0.005)))
-    bench.add(Row("idle tick, CPU of program and server", ms(median(cpu["baseline"])), ms(median(cpu["eider"])),
-                  spread(ratios(True, cpu["baseline"], cpu["eider"]))))
+    bench.add(less_is_better("idle tick, one after the other", ms, took["baseline"], took["eider"],
+                             target("under 5 ms", median(took["eider"]) < 0.005)))
+    bench.add(less_is_better("idle tick, CPU of program and server", ms, cpu["baseline"], cpu["eider"]))
 
 
 def watch(side, every_s, seconds):

@@ -2,7 +2,7 @@
 
 import time
 
-from report import Row, median, ms, percentile, ratios, spread, target
+from report import less_is_better, median, ms, percentile, target
 from sides import Baseline, Eider
 
 ROWS = 10
@@ -28,8 +28,7 @@ def measure(bench):
         for index, name in enumerate(("p50", "p95")):
             of = {side: [pair[index] for pair in pairs] for side, pairs in figures.items()}
             met = target("under 60 ms", median(of["eider"]) < 0.06) if wanted and name == "p50" else ""
-            bench.add(Row(f"{what}, {name}", ms(median(of["baseline"])), ms(median(of["eider"])),
-                          spread(ratios(True, of["baseline"], of["eider"])), met))
+            bench.add(less_is_better(f"{what}, {name}", ms, of["baseline"], of["eider"], met))
 
 
 def move(side, batches):

@@ -1,7 +1,7 @@
 """How long a program takes that has nothing to do."""
 
 import process
-from report import Row, median, mib, ms, ratios, spread, target
+from report import less_is_better, median, mib, ms, target
 from sides import Baseline, Eider
 
 
@@ -18,9 +18,7 @@ def measure(bench):
                 done = side.sync()
                 nothing.setdefault(side.name, []).append(done.seconds)
                 memory.setdefault(side.name, []).append(done.rss_bytes)
-    bench.add(Row("start: eider version; Python with its imports", ms(median(start["baseline"])), ms(median(start["eider"])),
-                  spread(ratios(True, start["baseline"], start["eider"]))))
-    bench.add(Row("a whole sync of nothing", ms(median(nothing["baseline"])), ms(median(nothing["eider"])),
-                  spread(ratios(True, nothing["baseline"], nothing["eider"])), target("under 0.7 s", median(nothing["eider"]) < 0.7)))
-    bench.add(Row("a whole sync of nothing, peak memory", mib(median(memory["baseline"])), mib(median(memory["eider"])),
-                  spread(ratios(True, memory["baseline"], memory["eider"]))))
+    bench.add(less_is_better("start: eider version; Python with its imports", ms, start["baseline"], start["eider"]))
+    bench.add(less_is_better("a whole sync of nothing", ms, nothing["baseline"], nothing["eider"],
+                             target("under 0.7 s", median(nothing["eider"]) < 0.7)))
+    bench.add(less_is_better("a whole sync of nothing, peak memory", mib, memory["baseline"], memory["eider"]))

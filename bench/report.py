@@ -36,6 +36,11 @@ def target(text, met):
     return f"{text}: {'met' if met else 'MISSED'}"
 
 
+def less_is_better(what, unit, baseline, eider, wanted=""):
+    """The row of two lists of figures, one a run, of which the smaller is the better."""
+    return Row(what, unit(median(baseline)), unit(median(eider)), spread(ratios(True, baseline, eider)), wanted)
+
+
 def percentile(values, percent):
     ordered = sorted(values)
     return ordered[min(len(ordered) - 1, round(percent / 100 * (len(ordered) - 1)))]
