@@ -1,99 +1,84 @@
 
 -- === Tables ==========================================================================================================
 
--- The captured tables as the catalog has them now.
---
--- kind: statement triggers fire for the table that a statement names. With partitions or inheritance that is not always
--- the one whose rows change: there, row triggers. PostgreSQL copies those of a partitioned table to every partition,
--- also to later ones; members of an inheritance tree have each their own.
--- key: the one that was configured, else the primary key, else the smallest unique index on columns that are never NULL.
-CREATE OR REPLACE VIEW audit.captured AS
-SELECT r.rel, c.relkind, r.options,
-       CASE WHEN c.relkind = 'p' OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = r.rel OR i.inhrelid = r.rel)
-            THEN 'row' ELSE 'statement' END AS kind,
-       CASE WHEN audit.is_plain(r.options) THEN NULL ELSE 'capture_' || r.rel END AS own_function,
-       CASE WHEN r.options -> 'key' IS NOT NULL
-            THEN ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(r.options -> 'key') WITH ORDINALITY AS k (name, place)
-                       JOIN pg_attribute AS a ON a.attrelid = r.rel AND a.attname = k.name AND NOT a.attisdropped ORDER BY k.place)
-            ELSE u.key END AS key,
-       -- Of a deferred key two rows may swap their values in one statement.
-       coalesce(NOT u.indimmediate, false) OR r.options -> 'key' IS NOT NULL AS key_may_swap
-FROM audit.relation AS r
-JOIN pg_class AS c ON c.oid = r.rel
-LEFT JOIN LATERAL (
-    SELECT (string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts] AS key, i.indimmediate
-    FROM pg_index AS i
-    WHERE i.indrelid = r.rel AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-      AND NOT EXISTS (SELECT FROM pg_attribute AS a
-                      WHERE a.attrelid = i.indrelid AND NOT a.attnotnull
-                        AND a.attnum = ANY ((string_to_array(i.indkey::text, ' ')::int2[])[1:i.indnkeyatts]))
-    ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
-    LIMIT 1) AS u ON true
-WHERE r.detached_at IS NULL AND r.kind <> 'partition';
+-- How a table is captured. Statement triggers fire for the table that a statement names; with partitions or inheritance
+-- that is not always the one whose rows change: there, row triggers. PostgreSQL copies those of a partitioned table to
+-- every partition, also to later ones; members of an inheritance tree have each their own.
+CREATE OR REPLACE FUNCTION audit.kind_of(of oid) RETURNS text
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $eider$
+BEGIN
+    RETURN CASE WHEN (SELECT c.relkind = 'p' FROM pg_class AS c WHERE c.oid = of)
+                  OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhparent = of)
+                  OR EXISTS (SELECT FROM pg_inherits AS i WHERE i.inhrelid = of)
+                THEN 'row' ELSE 'statement' END;
+END
+$eider$;
 
--- The triggers that they must have. type: as pg_trigger.tgtype. enabled: as tgenabled: O in ordinary sessions, R under
--- session_replication_role = replica, A in both. Of two row triggers of a table the one that sorts first fires first:
--- the end of an old key comes before the row under its new one.
-CREATE OR REPLACE VIEW audit.wanted_trigger AS
-SELECT w.rel, w.on_table, w.name, w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows, w.key
-FROM (SELECT c.*, coalesce(c.own_function, 'capture') AS by_statement, coalesce(c.own_function, 'capture_row') AS by_row,
-             audit.needs_pairs(c.options) AS pairs, c.options -> 'always' IS NOT NULL AS always,
-             array_to_string(c.key, ' ') AS key_text, CASE WHEN c.key_may_swap THEN 'unordered' ELSE 'ordered' END AS sequence
-      FROM audit.captured AS c) AS c
-CROSS JOIN LATERAL (
-    SELECT c.rel, c.rel AS on_table, t.name, t.type, t.enabled, t.function, t.args, t.old_rows, t.new_rows, t.key
-    FROM (VALUES
-        ('eider_insert',   4, 'O', c.by_statement, '{}'::text[], false, true, NULL::int2[], c.kind = 'statement'),
-        ('eider_update',  16, 'O', c.by_statement, '{}', c.pairs, true, NULL, c.kind = 'statement'),
-        ('eider_delete',   8, 'O', c.by_statement, '{}', true, false, NULL, c.kind = 'statement'),
-        ('eider_truncate', 32, CASE WHEN c.always THEN 'A' ELSE 'O' END, c.by_statement, '{}', false, false, NULL, true),
-        ('eider_key',     17, 'O', c.by_row, ARRAY['0', 'key', 'ordered', c.key_text], false, false, c.key,
-                          c.kind = 'statement' AND c.key <> '{}'),
-        -- What replicates into this database (logical replication) fires row triggers only.
-        ('eider_replica_key', 17, 'R', c.by_row, ARRAY['0', 'key', 'ordered', c.key_text], false, false, c.key,
-                          c.kind = 'statement' AND c.always AND c.key <> '{}'),
-        ('eider_replica_row', 29, 'R', c.by_row, ARRAY['0', 'row', 'ordered'], false, false, NULL, c.kind = 'statement' AND c.always),
-        -- A partition gets these under their names: no name that it may have from another life.
-        (format('eider_%s_key', c.rel), 17, CASE WHEN c.always THEN 'A' ELSE 'O' END, c.by_row,
-                          ARRAY[c.rel::text, 'key', c.sequence, c.key_text], false, false, c.key, c.kind = 'row' AND c.key <> '{}'),
-        (format('eider_%s_row', c.rel), 29, CASE WHEN c.always THEN 'A' ELSE 'O' END, c.by_row,
-                          ARRAY[c.rel::text, 'row', c.sequence], false, false, NULL, c.kind = 'row')
-    ) AS t (name, type, enabled, function, args, old_rows, new_rows, key, is_wanted)
-    WHERE t.is_wanted
-    UNION ALL
-    -- Triggers of TRUNCATE are not copied to partitions; foreign tables can have none.
-    SELECT c.rel, p.relid, 'eider_partition_truncate', 32, CASE WHEN c.always THEN 'A' ELSE 'O' END, 'capture_truncate',
-           ARRAY[c.rel::text], false, false, NULL
-    FROM pg_partition_tree(c.rel) AS p JOIN pg_class AS l ON l.oid = p.relid
-    WHERE c.relkind = 'p' AND p.isleaf AND l.relkind = 'r'
-) AS w;
-
--- What is wrong with the triggers of this database: none where all is right.
-CREATE OR REPLACE VIEW audit.trigger_problem AS
-WITH present AS (
-    SELECT t.tgrelid, t.tgname, t.tgtype, t.tgenabled, p.proname, t.tgargs, t.tgoldtable, t.tgnewtable, t.tgqual
-    FROM pg_trigger AS t
-    JOIN pg_proc AS p ON p.oid = t.tgfoid
-    WHERE p.pronamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = 'audit')
-      AND NOT t.tgisinternal AND t.tgparentid = 0
-)
-SELECT w.rel, coalesce(w.on_table, t.tgrelid) AS on_table, coalesce(w.name, t.tgname) AS name,
-       CASE WHEN t.tgname IS NULL THEN 'missing'
-            WHEN w.name IS NULL THEN 'left over'
-            WHEN t.tgenabled = 'D' THEN 'disabled'
-            WHEN t.tgenabled::text <> w.enabled THEN 'enabled for other sessions'
-            ELSE 'out of date' END AS problem,
-       w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows, w.key
-FROM audit.wanted_trigger AS w
-FULL JOIN present AS t ON t.tgrelid = w.on_table AND t.tgname = w.name
-WHERE t.tgname IS NULL OR w.name IS NULL OR t.tgenabled::text <> w.enabled OR t.tgtype <> w.type OR t.proname <> w.function
-   OR encode(t.tgargs, 'escape') <> array_to_string(w.args, '\000') || CASE WHEN w.args = '{}' THEN '' ELSE '\000' END
-   OR (t.tgoldtable IS NOT NULL) <> w.old_rows OR (t.tgnewtable IS NOT NULL) <> w.new_rows
-   OR (t.tgqual IS NOT NULL) <> (w.key IS NOT NULL);
+-- The triggers that an attached table must have. type: as pg_trigger.tgtype. enabled: as tgenabled: O in ordinary
+-- sessions, R under session_replication_role = replica, A in both. Of two row triggers of a table the one that sorts
+-- first fires first: the end of an old key comes before the row under its new one.
+CREATE OR REPLACE FUNCTION audit.wanted_triggers(of oid)
+RETURNS TABLE (on_table oid, name text, type integer, enabled text, function text, args text[], old_rows boolean, new_rows boolean, key int2[])
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
+AS $eider$
+DECLARE
+    options  constant jsonb := (SELECT r.options FROM audit.relation AS r WHERE r.rel = of);
+    -- What identifies rows: the primary key, else the smallest unique index on columns that are never NULL.
+    index    constant pg_index := (
+        SELECT i FROM pg_index AS i
+        WHERE i.indrelid = of AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+          AND NOT EXISTS (SELECT FROM pg_attribute AS a
+                          WHERE a.attrelid = of AND NOT a.attnotnull AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
+        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
+        LIMIT 1);
+    by_row   constant text := CASE WHEN audit.is_plain(options) THEN 'capture_row' ELSE 'capture_' || of END;
+    by_statement constant text := CASE WHEN audit.is_plain(options) THEN 'capture' ELSE 'capture_' || of END;
+    always   constant boolean := options -> 'always' IS NOT NULL;
+    on_all   constant text := CASE WHEN always THEN 'A' ELSE 'O' END;
+    key      int2[] := index.indkey[0:index.indnkeyatts - 1];
+    -- Of a deferrable key two rows may swap their values in one statement, and of one that no index watches.
+    sequence text := CASE WHEN index.indimmediate THEN 'ordered' ELSE 'unordered' END;
+BEGIN
+    IF options -> 'key' IS NOT NULL THEN
+        sequence := 'unordered';
+        key := ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(options -> 'key') WITH ORDINALITY AS k (name, place)
+                     JOIN pg_attribute AS a ON a.attrelid = of AND a.attname = k.name AND NOT a.attisdropped ORDER BY k.place);
+    END IF;
+    RETURN QUERY VALUES (of, 'eider_truncate', 32, on_all, by_statement, '{}'::text[], false, false, NULL::int2[]);
+    IF audit.kind_of(of) = 'statement' THEN
+        RETURN QUERY VALUES
+            (of, 'eider_insert',  4, 'O', by_statement, '{}'::text[], false, true, NULL::int2[]),
+            (of, 'eider_update', 16, 'O', by_statement, '{}', audit.needs_pairs(options), true, NULL),
+            (of, 'eider_delete',  8, 'O', by_statement, '{}', true, false, NULL);
+        IF key <> '{}' THEN
+            RETURN QUERY VALUES (of, 'eider_key', 17, 'O', by_row, ARRAY['0', 'key', 'ordered', array_to_string(key, ' ')], false, false, key);
+        END IF;
+        -- Logical replication into this database fires row triggers only.
+        IF always AND key <> '{}' THEN
+            RETURN QUERY VALUES (of, 'eider_replica_key', 17, 'R', by_row, ARRAY['0', 'key', 'ordered', array_to_string(key, ' ')], false, false, key);
+        END IF;
+        IF always THEN
+            RETURN QUERY VALUES (of, 'eider_replica_row', 29, 'R', by_row, ARRAY['0', 'row', 'ordered'], false, false, NULL::int2[]);
+        END IF;
+        RETURN;
+    END IF;
+    -- Copies of these come to partitions by name: no name that a table may bring along from a life of its own.
+    RETURN QUERY VALUES (of, format('eider_%s_row', of), 29, on_all, by_row, ARRAY[of::text, 'row', sequence], false, false, NULL::int2[]);
+    IF key <> '{}' THEN
+        RETURN QUERY VALUES (of, format('eider_%s_key', of), 17, on_all, by_row,
+                             ARRAY[of::text, 'key', sequence, array_to_string(key, ' ')], false, false, key);
+    END IF;
+    -- Triggers of TRUNCATE are not copied; foreign tables cannot have any.
+    RETURN QUERY SELECT p.relid::oid, 'eider_partition_truncate', 32, on_all, 'capture_truncate', ARRAY[of::text], false, false, NULL::int2[]
+                 FROM pg_partition_tree(of) AS p JOIN pg_class AS c ON c.oid = p.relid
+                 WHERE p.isleaf AND p.relid <> of AND c.relkind = 'r';
+END
+$eider$;
 
 -- Whether an update changed the key, as a condition on OLD and NEW: compared as text where equal is not identical (citext,
 -- numeric of another scale, collations that ignore case).
-CREATE OR REPLACE FUNCTION audit.key_changed(rel oid, key int2[]) RETURNS text
+CREATE OR REPLACE FUNCTION audit.key_changed(of oid, key int2[]) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
     SELECT string_agg(format(
@@ -101,45 +86,91 @@ AS $eider$
                                                 'timestamp with time zone', 'boolean', 'bytea')
                OR a.atttypid::regtype::text IN ('text', 'character varying') AND coalesce(c.collisdeterministic, true)
              THEN 'OLD.%1$I IS DISTINCT FROM NEW.%1$I'
-             ELSE 'OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text' END, a.attname), ' OR ')
+             ELSE 'OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text' END, a.attname), ' OR ' ORDER BY a.attnum)
     FROM pg_attribute AS a
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
-    WHERE a.attrelid = rel AND a.attnum = ANY (key)
+    WHERE a.attrelid = of AND a.attnum = ANY (key)
 $eider$;
 
--- The statements that mend a problem.
-CREATE OR REPLACE FUNCTION audit.mend(wrong audit.trigger_problem) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
+-- The statement that makes a trigger.
+CREATE OR REPLACE FUNCTION audit.trigger_sql(of oid, on_table oid, name text, type integer, enabled text, function text, args text[],
+                                             old_rows boolean, new_rows boolean, key int2[]) RETURNS text
+LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+AS $eider$
+    SELECT concat(
+        format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s ', name,
+               CASE type WHEN 4 THEN 'INSERT' WHEN 8 THEN 'DELETE' WHEN 32 THEN 'TRUNCATE' WHEN 29 THEN 'INSERT OR UPDATE OR DELETE' ELSE 'UPDATE' END,
+               on_table::regclass),
+        CASE WHEN old_rows OR new_rows THEN 'REFERENCING ' END,
+        CASE WHEN old_rows THEN 'OLD TABLE AS old_rows ' END,
+        CASE WHEN new_rows THEN 'NEW TABLE AS new_rows ' END,
+        CASE WHEN type & 1 = 1 THEN 'FOR EACH ROW ' ELSE 'FOR EACH STATEMENT ' END,
+        CASE WHEN key IS NOT NULL THEN format('WHEN (%s) ', audit.key_changed(of, key)) END,
+        format('EXECUTE FUNCTION audit.%I(%s)', function, (SELECT string_agg(quote_literal(a), ', ') FROM unnest(args) AS a)),
+        -- One that was replaced fires in ordinary sessions again.
+        CASE WHEN enabled <> 'O' THEN
+            format('; ALTER TABLE %s ENABLE %s TRIGGER %I', on_table::regclass, CASE enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, name) END)
+$eider$;
+
+-- What is wrong with the triggers of an attached table, and what mends it. No row where all is right.
+CREATE OR REPLACE FUNCTION audit.problems_of(of oid) RETURNS TABLE (on_table oid, name text, problem text, mend text)
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
 DECLARE
-    referenced constant text := concat(CASE WHEN wrong.old_rows THEN ' OLD TABLE AS old_rows' END,
-                                       CASE WHEN wrong.new_rows THEN ' NEW TABLE AS new_rows' END);
+    ours constant oid := (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = 'audit');
+    known text[] := '{}';
+    w record;
+    t record;
 BEGIN
-    IF wrong.problem = 'left over' THEN
-        EXECUTE format('DROP TRIGGER %I ON %s', wrong.name, wrong.on_table::regclass);
-        RETURN;
-    END IF;
-    EXECUTE format('CREATE OR REPLACE TRIGGER %I AFTER %s ON %s %s FOR EACH %s %s EXECUTE FUNCTION audit.%I(%s)',
-        wrong.name,
-        CASE wrong.type WHEN 4 THEN 'INSERT' WHEN 8 THEN 'DELETE' WHEN 32 THEN 'TRUNCATE' WHEN 29 THEN 'INSERT OR UPDATE OR DELETE'
-                        ELSE 'UPDATE' END,
-        wrong.on_table::regclass,
-        CASE WHEN referenced <> '' THEN 'REFERENCING' || referenced END,
-        CASE WHEN wrong.type & 1 = 1 THEN 'ROW' ELSE 'STATEMENT' END,
-        CASE WHEN wrong.key IS NOT NULL THEN format('WHEN (%s)', audit.key_changed(wrong.rel, wrong.key)) END,
-        wrong.function,
-        (SELECT string_agg(quote_literal(a), ', ') FROM unnest(wrong.args) AS a));
-    -- A trigger that was replaced fires in ordinary sessions again.
-    IF wrong.enabled <> 'O' THEN
-        EXECUTE format('ALTER TABLE %s ENABLE %s TRIGGER %I', wrong.on_table::regclass,
-                       CASE wrong.enabled WHEN 'A' THEN 'ALWAYS' ELSE 'REPLICA' END, wrong.name);
-    END IF;
+    FOR w IN SELECT * FROM audit.wanted_triggers(of) LOOP
+        known := known || CASE WHEN w.on_table = of THEN w.name END;
+        on_table := w.on_table;
+        name := w.name;
+        SELECT x.tgenabled, x.tgtype, x.tgargs, x.tgoldtable, x.tgnewtable, x.tgqual, p.proname, p.pronamespace INTO t
+        FROM pg_trigger AS x JOIN pg_proc AS p ON p.oid = x.tgfoid WHERE x.tgrelid = w.on_table AND x.tgname = w.name;
+        problem := CASE
+            WHEN NOT FOUND THEN 'missing'
+            WHEN t.tgenabled = 'D' THEN 'disabled'
+            WHEN t.tgenabled::text <> w.enabled THEN 'enabled for other sessions'
+            WHEN t.tgtype <> w.type OR t.proname <> w.function OR t.pronamespace <> ours
+              OR encode(t.tgargs, 'escape') <> array_to_string(w.args, '\000') || CASE WHEN w.args = '{}' THEN '' ELSE '\000' END
+              OR (t.tgoldtable IS NOT NULL) <> w.old_rows OR (t.tgnewtable IS NOT NULL) <> w.new_rows
+              OR (t.tgqual IS NOT NULL) <> (w.key IS NOT NULL) THEN 'out of date'
+            -- A copy on a partition that somebody switched off.
+            WHEN w.name LIKE 'eider\__%\_row' AND EXISTS (
+                SELECT FROM pg_partition_tree(of) AS part JOIN pg_trigger AS copy ON copy.tgrelid = part.relid
+                WHERE copy.tgname LIKE 'eider\_' || of || '\_%' AND copy.tgenabled::text <> w.enabled) THEN 'disabled on a partition' END;
+        IF problem IS NOT NULL THEN
+            mend := audit.trigger_sql(of, w.on_table, w.name, w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows, w.key);
+            RETURN NEXT;
+        END IF;
+    END LOOP;
+    RETURN QUERY
+        SELECT x.tgrelid, x.tgname::text, 'left over', format('DROP TRIGGER %I ON %s', x.tgname, x.tgrelid::regclass)
+        FROM pg_trigger AS x JOIN pg_proc AS p ON p.oid = x.tgfoid
+        WHERE x.tgrelid = of AND p.pronamespace = ours AND NOT x.tgisinternal AND x.tgparentid = 0 AND x.tgname <> ALL (known);
 END
 $eider$;
 
+-- What is wrong in the whole database: also triggers on tables that are not attached (any more).
+CREATE OR REPLACE VIEW audit.trigger_problem AS
+SELECT r.rel, p.on_table, p.name, p.problem, p.mend
+FROM audit.relation AS r
+JOIN pg_class AS c ON c.oid = r.rel
+CROSS JOIN LATERAL audit.problems_of(r.rel) AS p
+WHERE r.detached_at IS NULL AND r.kind <> 'partition'
+UNION ALL
+SELECT t.tgrelid, t.tgrelid, t.tgname, 'left over', format('DROP TRIGGER %I ON %s', t.tgname, t.tgrelid::regclass)
+FROM pg_trigger AS t
+JOIN pg_proc AS p ON p.oid = t.tgfoid
+WHERE p.pronamespace = (SELECT n.oid FROM pg_namespace AS n WHERE n.nspname = 'audit')
+  AND NOT t.tgisinternal AND t.tgparentid = 0
+  AND NOT EXISTS (SELECT FROM audit.relation AS r
+                  WHERE r.rel = t.tgrelid AND r.detached_at IS NULL AND (r.kind <> 'partition' OR t.tgname = 'eider_partition_truncate'));
+
 -- Notes the partitions of captured tables in the registry, follows renames, and notes what is gone. Returns how many
--- entries it changed. Writes the functions of tables anew whose columns were renamed or dropped.
-CREATE OR REPLACE FUNCTION audit.refresh() RETURNS bigint
+-- entries it changed. Writes the functions of tables anew whose columns were renamed or dropped. just: one table only.
+CREATE OR REPLACE FUNCTION audit.refresh(just oid DEFAULT NULL) RETURNS bigint
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $eider$
 DECLARE
@@ -148,14 +179,15 @@ DECLARE
     own oid;
 BEGIN
     INSERT INTO audit.relation AS r (rel, schema_name, table_name, root, kind)
-    SELECT p.relid, s.nspname, l.relname, c.rel, 'partition'
-    FROM audit.captured AS c
-    CROSS JOIN LATERAL pg_partition_tree(c.rel) AS p
+    SELECT p.relid, s.nspname, l.relname, root.rel, 'partition'
+    FROM audit.relation AS root
+    JOIN pg_class AS c ON c.oid = root.rel AND c.relkind = 'p'
+    CROSS JOIN LATERAL pg_partition_tree(root.rel) AS p
     JOIN pg_class AS l ON l.oid = p.relid
     JOIN pg_namespace AS s ON s.oid = l.relnamespace
-    WHERE c.relkind = 'p' AND p.isleaf AND p.relid <> c.rel
+    WHERE root.rel = coalesce(just, root.rel) AND root.detached_at IS NULL AND root.kind <> 'partition' AND p.isleaf AND p.relid <> root.rel
       AND NOT EXISTS (SELECT FROM audit.relation AS k
-                      WHERE k.rel = p.relid AND k.kind = 'partition' AND k.root = c.rel AND k.detached_at IS NULL)
+                      WHERE k.rel = p.relid AND k.kind = 'partition' AND k.root = root.rel AND k.detached_at IS NULL)
     ON CONFLICT (rel) DO UPDATE SET root = excluded.root, kind = 'partition', options = '{}', columns = NULL, column_numbers = NULL,
         hashed_numbers = NULL, filter_columns = NULL, spelled_out = NULL, attached_at = now(), detached_at = NULL;
     GET DIAGNOSTICS n = ROW_COUNT;
@@ -163,16 +195,17 @@ BEGIN
 
     UPDATE audit.relation AS r SET schema_name = s.nspname, table_name = c.relname
     FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace
-    WHERE c.oid = r.rel AND (r.schema_name, r.table_name) IS DISTINCT FROM (s.nspname::text, c.relname::text);
+    WHERE r.rel = coalesce(just, r.rel) AND c.oid = r.rel AND (r.schema_name, r.table_name) IS DISTINCT FROM (s.nspname::text, c.relname::text);
     GET DIAGNOSTICS n = ROW_COUNT;
     changed := changed + n;
 
-    UPDATE audit.relation AS r SET kind = c.kind FROM audit.captured AS c WHERE c.rel = r.rel AND c.kind <> r.kind;
+    UPDATE audit.relation AS r SET kind = audit.kind_of(r.rel)
+    WHERE r.rel = coalesce(just, r.rel) AND r.detached_at IS NULL AND r.kind <> 'partition' AND r.kind <> audit.kind_of(r.rel);
     GET DIAGNOSTICS n = ROW_COUNT;
     changed := changed + n;
 
     UPDATE audit.relation AS r SET detached_at = now()
-    WHERE r.detached_at IS NULL
+    WHERE r.detached_at IS NULL AND (just IS NULL OR r.rel = just OR r.root = just)
       AND CASE r.kind WHEN 'partition' THEN r.root NOT IN (SELECT a.relid FROM pg_partition_ancestors(r.rel) AS a)
                                          OR NOT EXISTS (SELECT FROM pg_class AS c WHERE c.oid = r.rel)
                                          OR NOT EXISTS (SELECT FROM audit.relation AS k WHERE k.rel = r.root AND k.detached_at IS NULL)
@@ -182,7 +215,7 @@ BEGIN
 
     FOR own IN
         SELECT r.rel FROM audit.relation AS r
-        WHERE r.detached_at IS NULL AND r.spelled_out IS NOT NULL AND r.spelled_out IS DISTINCT FROM audit.spelled_out(r)
+        WHERE r.rel = coalesce(just, r.rel) AND r.detached_at IS NULL AND r.spelled_out IS NOT NULL AND r.spelled_out IS DISTINCT FROM audit.spelled_out(r)
     LOOP
         PERFORM pg_advisory_xact_lock(audit.rotation_lock());
         PERFORM audit.write_own_function(own, i.active_slot) FROM audit.installation AS i;
@@ -191,7 +224,7 @@ BEGIN
     -- Functions of tables that are gone. Where the table is still there its triggers need them.
     FOR own IN
         SELECT r.rel FROM audit.relation AS r
-        WHERE r.detached_at IS NOT NULL AND to_regprocedure(format('audit.%I()', 'capture_' || r.rel)) IS NOT NULL
+        WHERE r.rel = coalesce(just, r.rel) AND r.detached_at IS NOT NULL AND to_regprocedure(format('audit.%I()', 'capture_' || r.rel)) IS NOT NULL
           AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgfoid = to_regprocedure(format('audit.%I()', 'capture_' || r.rel)))
     LOOP
         EXECUTE format('DROP FUNCTION audit.%I()', 'capture_' || own);
@@ -222,18 +255,17 @@ BEGIN
                OR a.attnum = ANY (known.column_numbers));
     END IF;
     INSERT INTO audit.relation AS r (rel, schema_name, table_name, kind, options, column_numbers, hashed_numbers, filter_columns)
-    SELECT c.oid, s.nspname, c.relname, 'statement', define.options, numbers,
+    SELECT c.oid, s.nspname, c.relname, audit.kind_of(of), define.options, numbers,
            ARRAY(SELECT a.attnum FROM pg_attribute AS a WHERE a.attrelid = of AND options -> 'hash' @> to_jsonb(a.attname) AND NOT a.attisdropped),
            define.filter_columns
     FROM pg_class AS c JOIN pg_namespace AS s ON s.oid = c.relnamespace
     WHERE c.oid = of
     ON CONFLICT (rel) DO UPDATE SET
         schema_name = excluded.schema_name, table_name = excluded.table_name, root = NULL, options = excluded.options,
-        kind = CASE r.kind WHEN 'partition' THEN 'statement' ELSE r.kind END,
+        kind = excluded.kind,
         columns = NULL, column_numbers = excluded.column_numbers, hashed_numbers = excluded.hashed_numbers,
         filter_columns = excluded.filter_columns, spelled_out = NULL, detached_at = NULL,
         attached_at = CASE WHEN r.detached_at IS NULL THEN r.attached_at ELSE now() END;
-    UPDATE audit.relation AS r SET kind = c.kind FROM audit.captured AS c WHERE r.rel = of AND c.rel = of AND c.kind <> r.kind;
     IF NOT audit.is_plain(options) THEN
         PERFORM audit.write_own_function(of, active);
     END IF;
@@ -269,7 +301,7 @@ BEGIN
         RAISE EXCEPTION 'eider: % still has triggers of eider', of::regclass USING HINT = 'Use audit.detach.';
     END IF;
     UPDATE audit.relation AS r SET detached_at = now() WHERE of IN (r.rel, r.root) AND r.detached_at IS NULL;
-    PERFORM audit.refresh();
+    PERFORM audit.refresh(of);
 END
 $eider$;
 
@@ -379,7 +411,7 @@ DECLARE
     asked constant jsonb := audit.normal_options(options);
     patience constant text := current_setting('lock_timeout');
     filter_columns jsonb;
-    wrong audit.trigger_problem;
+    wrong record;
     changed boolean := false;
 BEGIN
     PERFORM audit.check_request(of, asked);
@@ -397,15 +429,12 @@ BEGIN
             PERFORM audit.register(of, asked);
         END IF;
     END IF;
-    FOR wrong IN
-        SELECT p.* FROM audit.trigger_problem AS p WHERE p.rel = of OR p.rel IS NULL AND p.on_table = of
-        ORDER BY p.problem = 'left over'
-    LOOP
-        PERFORM audit.mend(wrong);
+    FOR wrong IN SELECT p.mend FROM audit.problems_of(of) AS p ORDER BY p.problem = 'left over' LOOP
+        EXECUTE wrong.mend;
         changed := true;
     END LOOP;
     IF changed THEN
-        PERFORM audit.refresh();
+        PERFORM audit.refresh(of);
     END IF;
     PERFORM set_config('lock_timeout', patience, true);
     RETURN changed;

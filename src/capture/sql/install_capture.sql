@@ -65,14 +65,14 @@ $eider$;
 
 -- Whether a table has no options that its capture function must know.
 CREATE OR REPLACE FUNCTION audit.is_plain(options jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE
 AS $eider$
     SELECT options - 'always' - 'key' = '{}'
 $eider$;
 
 -- Whether its updates are recorded from the row before and the row after.
 CREATE OR REPLACE FUNCTION audit.needs_pairs(options jsonb) RETURNS boolean
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE
 AS $eider$
     SELECT options -> 'where' IS NOT NULL OR options -> 'before' IS NOT NULL
 $eider$;
@@ -91,7 +91,7 @@ $eider$;
 
 -- What a failing statement of an application shows in its CONTEXT, where the change log cannot be written.
 CREATE OR REPLACE FUNCTION audit.insert_into(slot integer, columns text) RETURNS text
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE
 AS $eider$
     SELECT format('INSERT /* eider records this change: see "eider doctor"; SELECT audit.detach(''TABLE'') takes eider off a table */ INTO audit.cdc_%s (%s)',
                   slot, columns)

@@ -39,13 +39,14 @@ BEGIN
         EXECUTE format($sql$
             GRANT USAGE ON SCHEMA audit TO %1$I;
             GRANT SELECT ON audit.cdc_1, audit.cdc_2, audit.cdc_3, audit.cdc, audit.cdc_seq, audit.installation, audit.relation,
-                audit.consumer, audit.captured, audit.wanted_trigger, audit.trigger_problem TO %1$I;
+                audit.consumer, audit.trigger_problem TO %1$I;
             GRANT EXECUTE ON FUNCTION audit.rotate(), audit.release(integer), audit.release(), audit.claim(text, text),
-                audit.let_go(text), audit.confirm(text, pg_snapshot, bigint), audit.forget(text), audit.refresh(),
+                audit.let_go(text), audit.confirm(text, pg_snapshot, bigint), audit.forget(text), audit.refresh(oid),
                 audit.register(oid, jsonb), audit.unregister(oid) TO %1$I;
             -- These have only the rights of who calls them.
             GRANT EXECUTE ON FUNCTION audit.attach(regclass, jsonb, boolean), audit.detach(regclass), audit.free_key(regclass),
-                audit.mend(audit.trigger_problem), audit.key_changed(oid, int2[]), audit.normal_options(jsonb),
+                audit.problems_of(oid), audit.wanted_triggers(oid), audit.kind_of(oid), audit.key_changed(oid, int2[]),
+                audit.trigger_sql(oid, oid, text, integer, text, text, text[], boolean, boolean, int2[]), audit.normal_options(jsonb),
                 audit.check_request(regclass, jsonb), audit.is_plain(jsonb), audit.needs_pairs(jsonb),
                 audit.capture(), audit.capture_row(), audit.capture_truncate() TO %1$I$sql$, installed.reader);
     END IF;

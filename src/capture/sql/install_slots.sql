@@ -3,7 +3,7 @@
 
 -- Sessions that write capture functions take turns. Nothing of the application takes this lock.
 CREATE OR REPLACE FUNCTION audit.rotation_lock() RETURNS bigint
-LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE sql IMMUTABLE
 AS $eider$
     SELECT 7307199678870643811  -- "eidercdc"
 $eider$;
