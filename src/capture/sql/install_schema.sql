@@ -1,4 +1,4 @@
--- eider: capture of row changes in schema "audit" (capture version {{version}}).
+-- eider {{version}}: capture of row changes, in schema "audit".
 --
 -- What this does: makes the change log (three slots, a sequence, a view), the functions that fill, rotate and release
 -- it, and three roles that cannot log in: the owner of all that, the writer as which changes are recorded (it may add
