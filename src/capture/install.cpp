@@ -14,15 +14,15 @@ using postgres::Connection;
 
 constexpr int oldest_server = 140000;
 
-// A name inside a comment: what could end the line or the comment is left out.
-std::string in_comment(std::string name) {
-    std::erase_if(name, [](char c) { return c == '\n' || c == '\r'; });
-    return name;
+// As which changes are recorded: a role that may add to the slots and nothing else.
+std::string writer_role(const Config& config) {
+    return config.capture.role + "_writer";
 }
 
 std::string attach_statements(const std::vector<WantedTable>& tables) {
     std::string out;
     for (const auto& table : tables) {
+        if (out.empty()) out = "\n-- === What is captured ================================================================================================\n\n";
         out += fmt::format("SELECT audit.attach({}{});\n", quote_literal(table.quoted()),
                            table.options == "{}" ? "" : ", " + quote_literal(table.options));
     }
@@ -32,20 +32,19 @@ std::string attach_statements(const std::vector<WantedTable>& tables) {
 }  // namespace
 
 std::string install_sql(const Config& config, const std::vector<WantedTable>& tables) {
-    return fill(sql::install, {{"version", EIDER_VERSION},
-                               {"version_literal", quote_literal(schema_version)},
-                               {"owner", quote_literal(config.capture.owner)},
-                               {"role", quote_literal(config.capture.role)},
-                               {"owner_comment", in_comment(config.capture.owner)},
-                               {"role_comment", in_comment(config.capture.role)},
-                               {"durability", config.capture.durability == Durability::unlogged ? "'unlogged'" : "'logged'"},
-                               {"attach", attach_statements(tables)}});
+    std::string text;
+    for (const auto part : {sql::install_schema, sql::install_capture, sql::install_slots, sql::install_attach, sql::install_rights}) text += part;
+    text = fill(text, {{"version", EIDER_VERSION},
+                       {"version_literal", quote_literal(schema_version)},
+                       {"owner", quote_literal(config.capture.owner)},
+                       {"writer", quote_literal(writer_role(config))},
+                       {"role", quote_literal(config.capture.role)},
+                       {"durability", config.capture.durability == Durability::unlogged ? "'unlogged'" : "'logged'"}});
+    return text + attach_statements(tables);
 }
 
-std::string uninstall_sql(const Config& config) {
-    return fill(sql::uninstall, {{"version", EIDER_VERSION},
-                                 {"owner", quote_literal(config.capture.owner)},
-                                 {"role", quote_literal(config.capture.role)}});
+std::string uninstall_sql(const Config&) {
+    return std::string(sql::uninstall);
 }
 
 std::optional<Installation> read_installation(Connection& connection) {

@@ -14,7 +14,7 @@
 
 namespace eider::capture {
 
-// Raised with each change of sql/install.sql that an installed source must get.
+// Raised with each change of sql/install_*.sql that an installed source must get.
 inline constexpr std::string_view schema_version = "1";
 
 struct Installation {

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <map>
+#include <set>
 #include <thread>
 #include <utility>
 
@@ -46,6 +47,31 @@ std::vector<Candidate> read_candidates(Connection& connection, const Config& con
     return candidates;
 }
 
+// What is in the registry already: somebody decided it, and the catalog may have changed since.
+struct Registered {
+    std::map<std::uint32_t, nlohmann::json> options;  // of attached tables, by oid
+    std::set<std::string> labels;                     // of all that ever were
+
+    bool names(std::uint32_t oid, const char* option, const std::string& column) const {
+        const auto found = options.find(oid);
+        if (found == options.end() || !found->second.contains(option)) return false;
+        const auto& list = found->second.at(option);
+        return std::find(list.begin(), list.end(), column) != list.end();
+    }
+};
+
+Registered read_registered(Connection& connection) {
+    Registered registered;
+    const auto may = connection.query("SELECT coalesce(has_table_privilege(to_regclass('audit.relation'), 'SELECT'), false)");
+    if (!may.boolean(0, 0)) return registered;
+    const auto rows = connection.query(std::string(sql::read_registered));
+    for (int row = 0; row < rows.rows(); ++row) {
+        registered.labels.insert(rows.string(row, 1) + "." + rows.string(row, 2));
+        if (rows.boolean(row, 3)) registered.options[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] = nlohmann::json::parse(rows.text(row, 4));
+    }
+    return registered;
+}
+
 std::string label_of(const Candidate& c) {
     return c.schema + "." + c.name;
 }
@@ -67,12 +93,14 @@ std::string at(const std::string& where) {
     return where.empty() ? "" : where + ": ";
 }
 
-// A pattern without wildcards names one table: what is wrong with that table is the user's to know now.
-void check_exact(const TablePattern& pattern, const std::vector<Candidate>& candidates) {
+// A pattern without wildcards names one table: what is wrong with that table is the user's to know now. A table that was
+// captured and then dropped is no mistake in the configuration: returns a warning.
+std::string check_exact(const TablePattern& pattern, const std::vector<Candidate>& candidates, const Registered& registered) {
     const auto found = std::find_if(candidates.begin(), candidates.end(),
                                     [&](const Candidate& c) { return c.schema == pattern.schema() && c.name == pattern.table(); });
     const std::string what = at(pattern.where()) + pattern.text();
     if (found == candidates.end()) {
+        if (registered.labels.contains(pattern.schema() + "." + pattern.table())) return what + " is gone from this database";
         std::vector<std::string> names;
         for (const auto& c : candidates) names.push_back(label_of(c));
         const std::string near = closest(pattern.schema() + "." + pattern.table(), names);
@@ -91,6 +119,7 @@ void check_exact(const TablePattern& pattern, const std::vector<Candidate>& cand
                     fmt::format("let its owner run: GRANT SELECT, TRIGGER ON {}.{} TO {}", quote_ident(found->schema), quote_ident(found->name),
                                 "the role that runs eider"));
     }
+    return {};
 }
 
 std::vector<std::string> columns_of(Connection& connection, std::uint32_t oid) {
@@ -112,7 +141,9 @@ std::string options_json(const TableOptions& options) {
 }
 
 // A column that is not there is refused where its table is named, and passed over where a pattern covers many tables.
-TableOptions checked_options(Connection& connection, const Candidate& c, const Config& config) {
+// One that was there when the table was attached stays: renamed or dropped since, it is still excluded or hashed by its
+// number, and taking its old name off the list would record it.
+TableOptions checked_options(Connection& connection, const Candidate& c, const Config& config, const Registered& registered) {
     TableOptions options = config.options_for(c.schema, c.name);
     if (options.exclude.empty() && options.hash.empty()) return options;
     const auto columns = columns_of(connection, c.oid);
@@ -120,7 +151,9 @@ TableOptions checked_options(Connection& connection, const Candidate& c, const C
         return rule.match.is_exact() && rule.match.matches(c.schema, c.name);
     });
     for (auto* list : {&options.exclude, &options.hash}) {
-        const auto missing = [&](const std::string& column) { return std::find(columns.begin(), columns.end(), column) == columns.end(); };
+        const auto missing = [&](const std::string& column) {
+            return std::find(columns.begin(), columns.end(), column) == columns.end() && !registered.names(c.oid, list == &options.exclude ? "exclude" : "hash", column);
+        };
         const auto bad = std::find_if(list->begin(), list->end(), missing);
         if (bad != list->end() && is_named) {
             const std::string near = closest(*bad, columns);
@@ -133,16 +166,24 @@ TableOptions checked_options(Connection& connection, const Candidate& c, const C
     return options;
 }
 
-void check_filter(Connection& connection, const Candidate& c, const TableOptions& options) {
+// PostgreSQL's parser says what a filter uses, of a view that is never committed.
+void check_filter(Connection& connection, const Candidate& c, const TableOptions& options, const Registered& registered) {
     if (options.where.empty()) return;
+    const auto attached = registered.options.find(c.oid);
+    if (attached != registered.options.end() && attached->second.value("where", "") == options.where) return;
+    const std::string what = fmt::format("{}where of {}", at(options.origins.empty() ? "" : options.origins.back()), label_of(c));
     const std::string table = quote_ident(c.schema) + "." + quote_ident(c.name);
+    const Transaction transaction(connection);  // rolls back
     try {
-        connection.run(fmt::format("SELECT FROM {} AS eider_row WHERE (({}\n)) LIMIT 0", table, options.where));
-    } catch (const Error& error) {
-        throw Error(ErrorKind::config,
-                    fmt::format("{}where of {}: {}", at(options.origins.empty() ? "" : options.origins.back()), label_of(c), error.what()),
-                    "write a condition on the columns of the row, as after WHERE");
+        connection.run(fmt::format("CREATE TEMPORARY VIEW eider_filter AS SELECT 1 AS one FROM {} AS r WHERE ({}\n)", table, options.where));
+    } catch (const postgres::SqlError& error) {
+        if (error.kind() == ErrorKind::source_lost) throw;
+        throw Error(ErrorKind::config, fmt::format("{}: {}", what, error.what()), "write a condition on the columns of the row, as after WHERE");
     }
+    const auto uses = connection.query(std::string(sql::filter_uses), {std::to_string(c.oid)});
+    if (uses.empty()) return;
+    throw Error(ErrorKind::config, fmt::format("{} uses {}", what, uses.text(0, 0)),
+                "a filter may use the columns of its table and what PostgreSQL brings: it runs with the rights of a role that has none");
 }
 
 struct Attempt {
@@ -170,6 +211,12 @@ Attempt with_retries(Connection& connection, std::int64_t lock_timeout_ms, const
     }
 }
 
+std::string as_json(const std::vector<WantedTable>& tables) {
+    nlohmann::json json = nlohmann::json::array();
+    for (const auto& table : tables) json.push_back({{"oid", table.oid}, {"options", nlohmann::json::parse(table.options)}});
+    return json.dump();
+}
+
 }  // namespace
 
 std::string WantedTable::quoted() const {
@@ -182,14 +229,15 @@ std::string WantedTable::label() const {
 
 Choice choose_tables(Connection& connection, const Config& config) {
     const auto candidates = read_candidates(connection, config);
-    for (const auto& pattern : config.capture.tables) {
-        if (pattern.is_exact()) check_exact(pattern, candidates);
-    }
-    for (const auto& rule : config.rules) {
-        if (rule.match.is_exact()) check_exact(rule.match, candidates);
-    }
-
+    const Registered registered = read_registered(connection);
     Choice choice;
+    const auto check = [&](const TablePattern& pattern) {
+        if (!pattern.is_exact()) return;
+        if (std::string warning = check_exact(pattern, candidates, registered); !warning.empty()) choice.warnings.push_back(std::move(warning));
+    };
+    for (const auto& pattern : config.capture.tables) check(pattern);
+    for (const auto& rule : config.rules) check(rule.match);
+
     for (const auto& c : candidates) {
         if (!is_table(c) || c.is_partition || !config.captures(c.schema, c.name)) continue;
         const bool is_named = std::any_of(config.capture.tables.begin(), config.capture.tables.end(), [&](const TablePattern& p) {
@@ -200,8 +248,8 @@ Choice choose_tables(Connection& connection, const Config& config) {
             choice.warnings.push_back(label_of(c) + " matches but is left out: no right to put triggers on it (GRANT SELECT, TRIGGER)");
             continue;
         }
-        const TableOptions options = checked_options(connection, c, config);
-        check_filter(connection, c, options);
+        const TableOptions options = checked_options(connection, c, config, registered);
+        check_filter(connection, c, options, registered);
         choice.tables.push_back({.oid = c.oid, .schema = c.schema, .name = c.name, .options = options_json(options)});
     }
     for (const auto& pattern : config.capture.tables) {
@@ -215,26 +263,27 @@ Choice choose_tables(Connection& connection, const Config& config) {
 
 AttachReport attach_tables(Connection& connection, const Config& config, const Choice& choice, bool all_columns) {
     AttachReport report;
-    connection.query("SELECT audit.refresh_names()");
-    std::map<std::uint32_t, std::string> unwanted;
-    const auto attached = connection.query(std::string(sql::attached));
-    for (int row = 0; row < attached.rows(); ++row) {
-        unwanted[static_cast<std::uint32_t>(attached.unsigned_integer(row, 0))] = attached.string(row, 1) + "." + attached.string(row, 2);
+    const auto change = [&](const std::string& label, std::vector<std::string>& done, const std::string& statement, const std::vector<postgres::Parameter>& parameters) {
+        const Attempt attempt = with_retries(connection, config.capture.lock_timeout_ms, statement, parameters);
+        if (attempt.changed) done.push_back(label);
+        if (!attempt.problem.empty()) report.unattached.push_back(label + ": " + attempt.problem);
+    };
+    connection.query("SELECT audit.refresh()");
+    const std::string wanted = as_json(choice.tables);
+
+    // First what goes: a table that became a partition must lose its own triggers before its root gets its.
+    const auto unwanted = connection.query(std::string(sql::to_detach), {wanted});
+    for (int row = 0; row < unwanted.rows(); ++row) {
+        change(unwanted.string(row, 1) + "." + unwanted.string(row, 2), report.detached, "SELECT audit.detach($1::oid::regclass)", {unwanted.string(row, 0)});
     }
+    std::set<std::uint32_t> to_attach;
+    const auto wrong = connection.query(std::string(sql::to_attach), {wanted, all_columns ? "true" : "false"});
+    for (int row = 0; row < wrong.rows(); ++row) to_attach.insert(static_cast<std::uint32_t>(wrong.unsigned_integer(row, 0)));
     for (const auto& table : choice.tables) {
-        unwanted.erase(table.oid);
+        if (!to_attach.contains(table.oid)) continue;
         crash_point("attach.before");
-        const Attempt attempt =
-            with_retries(connection, config.capture.lock_timeout_ms, "SELECT audit.attach($1::oid::regclass, $2::jsonb, $3::boolean)",
-                         {std::to_string(table.oid), table.options, all_columns ? "true" : "false"});
-        if (attempt.changed) report.attached.push_back(table.label());
-        if (!attempt.problem.empty()) report.unattached.push_back(table.label() + ": " + attempt.problem);
-    }
-    for (const auto& [oid, label] : unwanted) {
-        const Attempt attempt =
-            with_retries(connection, config.capture.lock_timeout_ms, "SELECT audit.detach($1::oid::regclass)", {std::to_string(oid)});
-        if (attempt.problem.empty()) report.detached.push_back(label);
-        else report.unattached.push_back(label + " cannot be detached: " + attempt.problem);
+        change(table.label(), report.attached, "SELECT audit.attach($1::oid::regclass, $2::jsonb, $3::boolean)",
+               {std::to_string(table.oid), table.options, all_columns ? "true" : "false"});
     }
     return report;
 }
