@@ -34,6 +34,7 @@ ErrorKind kind_of_sqlstate(std::string_view state, bool alive) {
     if (state.starts_with("28") || state == "42501") return ErrorKind::source_denied;
     if (state == "55P03" || state == "40P01" || state == "40001") return ErrorKind::source_busy;
     if (state.starts_with("53")) return ErrorKind::source_unavailable;
+    if (state == "22021" || state == "22P05") return ErrorKind::unrepresentable;  // bytes that are no UTF-8
     return ErrorKind::source_rejected;
 }
 
@@ -42,6 +43,8 @@ std::string hint_for(ErrorKind kind) {
         case ErrorKind::source_lost: return "nothing is lost: run the command again when the server is back";
         case ErrorKind::source_denied: return "grant the right, or connect as a role that has it (eider doctor lists what is needed)";
         case ErrorKind::source_busy: return "another session holds a lock: try again";
+        case ErrorKind::unrepresentable:
+            return "text in the database is not UTF-8: its encoding is SQL_ASCII or its data is damaged; convert it, or exclude the column";
         case ErrorKind::source_unavailable: return "the server is short of a resource (connections, disk, memory): see its log";
         default: return {};
     }

@@ -2,6 +2,7 @@
 
 #include <stdexcept>
 
+#include <fmt/format.h>
 #include <gtest/gtest.h>
 #include <nlohmann/json.hpp>
 
@@ -30,8 +31,24 @@ print(json.dumps([["NULL" if cell is None else str(cell) for cell in row] for ro
 Pipeline::Pipeline(CatalogKind catalog) : Pipeline(catalog, fresh_database()) {}
 
 Pipeline::Pipeline(CatalogKind catalog, const Database& database) : source(database), application(database.uri) {
-    if (catalog == CatalogKind::duckdb) environment["EIDER_CATALOG"] = folder / "catalog.ducklake";
-    if (catalog == CatalogKind::sqlite) environment["EIDER_CATALOG"] = "sqlite:" + folder / "catalog.sqlite";
+    lake_ = {.catalog = lake::CatalogKind::postgres, .location = source.uri, .catalog_schema = "eider_lake"};
+    if (catalog == CatalogKind::duckdb) {
+        lake_ = {.catalog = lake::CatalogKind::duckdb, .location = folder / "catalog.ducklake"};
+        environment["EIDER_CATALOG"] = lake_.location;
+    } else if (catalog == CatalogKind::sqlite) {
+        lake_ = {.catalog = lake::CatalogKind::sqlite, .location = folder / "catalog.sqlite"};
+        environment["EIDER_CATALOG"] = "sqlite:" + lake_.location;
+    }
+}
+
+std::vector<Pipeline::Row> Pipeline::peek(const std::string& sql) const {
+    lake::DuckLake lake(lake_, lake::Access::read);
+    std::vector<Row> rows;
+    for (const auto& row : lake.session().query(fmt::format("SELECT COLUMNS(*)::VARCHAR FROM ({})", sql)).rows) {
+        auto& cells = rows.emplace_back();
+        for (const auto& cell : row) cells.push_back(cell.value_or("NULL"));
+    }
+    return rows;
 }
 
 Process Pipeline::start(const std::vector<std::string>& args, const Variables& more) const {
@@ -68,7 +85,7 @@ long long Pipeline::lake_number(const std::string& sql) const {
 }
 
 std::vector<Pipeline::Row> ask_as_stranger(const std::string& attach_sql, const std::string& sql, const std::string& password) {
-    const std::string extensions = source_root() / ".deps" / "extensions";
+    const std::string extensions = lake::extension_directory({});
     const Finished answer = python(stranger, {attach_sql, sql, extensions}, {{"PGPASSWORD", password}});
     if (answer.exit_code != 0) throw std::runtime_error("the stranger cannot read the lake:\n" + answer.err);
     return nlohmann::json::parse(answer.out).get<std::vector<Pipeline::Row>>();
