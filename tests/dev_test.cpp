@@ -21,7 +21,6 @@ namespace {
 namespace fs = std::filesystem;
 using testing::HasSubstr;
 using testing::IsEmpty;
-using testing::Not;
 using testing::StartsWith;
 
 bool is_there(const fs::path& path) {
@@ -141,10 +140,10 @@ TEST_F(Dev, ADamagedCacheIsReplaced) {
 }
 
 TEST_F(Dev, RunGivesTheCommandADatabaseAndALake) {
-    const Finished finished =
-        eider({"dev", "run", "--", "sh", "-c",
-               "psql -Atc 'SELECT current_user' \"$DATABASE_URL\"; "
-               "test \"$DATABASE_URL\" = \"$EIDER_SOURCE\"; echo $? $EIDER_CATALOG $EIDER_DATA_PATH; pwd; cat"});
+    const std::string script =
+        "psql -Atc 'SELECT current_user' \"$DATABASE_URL\"; "
+        "test \"$DATABASE_URL\" = \"$EIDER_SOURCE\"; echo $? $EIDER_CATALOG $EIDER_DATA_PATH; pwd; cat";
+    const Finished finished = eider({"dev", "run", "--", "sh", "-c", script});
     EXPECT_EQ(finished.exit_code, 0) << finished.err;
     EXPECT_THAT(finished.out, StartsWith("postgres\n0 source " + temporary_.path().string()));
     EXPECT_THAT(finished.out, HasSubstr(project_.path().string()));

@@ -17,9 +17,8 @@ const CLI::App* chosen(const CLI::App* app) {
 }
 
 std::string full_name(const CLI::App* app) {
-    std::string name = app->get_name();
-    for (app = app->get_parent(); app != nullptr; app = app->get_parent()) name = app->get_name() + " " + name;
-    return name;
+    const std::string& name = app->get_name();
+    return app->get_parent() == nullptr ? name : fmt::format("{} {}", full_name(app->get_parent()), name);
 }
 
 std::vector<std::string> command_names(const CLI::App* app) {

@@ -229,7 +229,7 @@ TEST(Config, NamesTheLineOfAWrongValue) {
     EXPECT_THAT(message_of("a = 1\n]"), StartsWith("eider.toml:2: "));
     EXPECT_THAT(message_of("a = 1\ngröße = 1"), StartsWith("eider.toml:2: "));  // see config/toml.h
     EXPECT_THAT(message_of("a = 1\n[[&x]]"), StartsWith("eider.toml:2: "));
-    EXPECT_THAT(message_of(std::string("a = 1\n[\0]\n", 11)), StartsWith("eider.toml:2: there is a control character"));
+    EXPECT_THAT(message_of(std::string("a = 1\n[\0]\n", 10)), StartsWith("eider.toml:2: there is a control character"));
     EXPECT_STREQ(error_of("", {{"EIDER_THREADS", "two"}}).what(), "EIDER_THREADS must be a whole number");
     EXPECT_THAT(error_of("", {}, {{"--catalog", "lake.catalog", "what"}}).what(),
                 StartsWith("--catalog is not a catalog"));

@@ -91,7 +91,7 @@ public:
             const std::string text(*entry);
             if (!environment.contains(text.substr(0, text.find('=')))) entries.push_back(text);
         }
-        for (const auto& [name, value] : environment) entries.push_back(name + "=" + value);
+        for (const auto& [name, value] : environment) entries.push_back(fmt::format("{}={}", name, value));
         const auto arguments = exec_arguments(argv);
         const auto variables = exec_arguments(entries);
         pid_ = ::fork();

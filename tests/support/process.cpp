@@ -39,7 +39,7 @@ std::vector<std::string> environment_with(const Variables& variables) {
         const std::string text(*entry);
         if (is_inherited(text) && !variables.contains(text.substr(0, text.find('=')))) out.push_back(text);
     }
-    for (const auto& [name, value] : variables) out.push_back(name + "=" + value);
+    for (const auto& [name, value] : variables) out.push_back(fmt::format("{}={}", name, value));
     return out;
 }
 
