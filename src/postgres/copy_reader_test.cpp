@@ -149,7 +149,7 @@ TEST(CopyParser, ReadsAStreamWithoutRows) {
 }
 
 TEST(CopyParser, RefusesAnotherSignature) {
-    expect_corrupt({"PGCOPY\n\377\n\0" + telling_stream().substr(10)}, "line ends changed on the way");
+    expect_corrupt({"PGCOPY\n\377\n" + telling_stream().substr(10)}, "line ends changed on the way");
     expect_corrupt({"1\tx\n"}, "text format");
     expect_corrupt({"Q"}, "one wrong byte is enough");
     expect_corrupt({"P", "GCOPX"}, "a wrong byte in the second piece");
