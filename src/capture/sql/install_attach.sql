@@ -308,14 +308,16 @@ BEGIN
 END
 $eider$;
 
--- Options as they are compared and kept: what says nothing is left out.
+-- Options as they are compared and kept: what says nothing is left out. What is no option is for check_request.
 CREATE OR REPLACE FUNCTION audit.normal_options(options jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT coalesce(jsonb_object_agg(o.key, CASE WHEN o.key IN ('exclude', 'hash')
-                                                 THEN (SELECT jsonb_agg(DISTINCT e) FROM jsonb_array_elements(o.value) AS e)
-                                                 ELSE o.value END), '{}')
-    FROM jsonb_each(options) AS o WHERE o.value NOT IN ('null', 'false', '[]', '""')
+    SELECT CASE WHEN jsonb_typeof(options) <> 'object' THEN options ELSE (
+        SELECT coalesce(jsonb_object_agg(o.key, CASE WHEN o.key IN ('exclude', 'hash') AND jsonb_typeof(o.value) = 'array'
+                                                     THEN (SELECT jsonb_agg(DISTINCT e) FROM jsonb_array_elements(o.value) AS e)
+                                                     ELSE o.value END), '{}')
+        FROM jsonb_each(CASE jsonb_typeof(options) WHEN 'object' THEN options ELSE '{}' END) AS o
+        WHERE o.value NOT IN ('null', 'false', '[]', '""')) END
 $eider$;
 
 -- Says what is wrong with a table or with options that somebody asks for.
