@@ -137,11 +137,14 @@ BEGIN
               OR (t.tgoldtable IS NOT NULL) <> w.old_rows OR (t.tgnewtable IS NOT NULL) <> w.new_rows
               OR (t.tgqual IS NOT NULL) <> (w.key IS NOT NULL) THEN 'out of date'
             -- A copy on a partition that somebody switched off.
-            WHEN w.name LIKE 'eider\__%\_row' AND EXISTS (
+            WHEN w.on_table = of AND w.type & 1 = 1 AND EXISTS (
                 SELECT FROM pg_partition_tree(of) AS part JOIN pg_trigger AS copy ON copy.tgrelid = part.relid
-                WHERE copy.tgname LIKE 'eider\_' || of || '\_%' AND copy.tgenabled::text <> w.enabled) THEN 'disabled on a partition' END;
+                WHERE copy.tgname = w.name AND copy.tgenabled::text <> w.enabled) THEN 'disabled on a partition' END;
         IF problem IS NOT NULL THEN
             mend := audit.trigger_sql(of, w.on_table, w.name, w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows, w.key);
+            IF problem = 'disabled on a partition' THEN
+                mend := format('ALTER TABLE %1$s ENABLE %2$s TRIGGER %3$I', of::regclass, CASE WHEN w.enabled = 'A' THEN 'ALWAYS' END, w.name);
+            END IF;
             RETURN NEXT;
         END IF;
     END LOOP;
@@ -297,7 +300,7 @@ LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
 AS $eider$
 BEGIN
     IF EXISTS (SELECT FROM pg_trigger AS t JOIN pg_proc AS p ON p.oid = t.tgfoid
-               WHERE t.tgrelid = of AND NOT t.tgisinternal AND p.pronamespace = 'audit'::regnamespace) THEN
+               WHERE t.tgrelid = of AND NOT t.tgisinternal AND t.tgparentid = 0 AND p.pronamespace = 'audit'::regnamespace) THEN
         RAISE EXCEPTION 'eider: % still has triggers of eider', of::regclass USING HINT = 'Use audit.detach.';
     END IF;
     UPDATE audit.relation AS r SET detached_at = now() WHERE of IN (r.rel, r.root) AND r.detached_at IS NULL;
@@ -305,14 +308,16 @@ BEGIN
 END
 $eider$;
 
--- Options as they are compared and kept: what says nothing is left out.
+-- Options as they are compared and kept: what says nothing is left out. What is no option is for check_request.
 CREATE OR REPLACE FUNCTION audit.normal_options(options jsonb) RETURNS jsonb
 LANGUAGE sql IMMUTABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT coalesce(jsonb_object_agg(o.key, CASE WHEN o.key IN ('exclude', 'hash')
-                                                 THEN (SELECT jsonb_agg(DISTINCT e) FROM jsonb_array_elements(o.value) AS e)
-                                                 ELSE o.value END), '{}')
-    FROM jsonb_each(options) AS o WHERE o.value NOT IN ('null', 'false', '[]', '""')
+    SELECT CASE WHEN jsonb_typeof(options) <> 'object' THEN options ELSE (
+        SELECT coalesce(jsonb_object_agg(o.key, CASE WHEN o.key IN ('exclude', 'hash') AND jsonb_typeof(o.value) = 'array'
+                                                     THEN (SELECT jsonb_agg(DISTINCT e) FROM jsonb_array_elements(o.value) AS e)
+                                                     ELSE o.value END), '{}')
+        FROM jsonb_each(CASE jsonb_typeof(options) WHEN 'object' THEN options ELSE '{}' END) AS o
+        WHERE o.value NOT IN ('null', 'false', '[]', '""')) END
 $eider$;
 
 -- Says what is wrong with a table or with options that somebody asks for.

@@ -215,13 +215,14 @@ BEGIN
 
     IF event = 'UPDATE' AND audit.needs_pairs(known.options) THEN
         -- PostgreSQL fills both transition tables row by row (AfterTriggerSaveEvent in trigger.c): the n-th row of one is
-        -- the n-th of the other. A row that leaves the filter ends; what ends is recorded before what goes on, because
+        -- the n-th of the other. FULL JOIN, because a plan that was made for one row would join a million by nested loops,
+        -- which cannot do that one. A row that leaves the filter ends; what ends is recorded before what goes on, because
         -- another row may have taken its key in the same statement.
         RETURN format($sql$%s
             SELECT %s, CASE WHEN n.passes THEN 'U' ELSE 'D' END::"char", %s,
-                   CASE WHEN n.passes THEN n.data ELSE o.data END, CASE WHEN n.passes AND %s THEN o.data END, %s
+                   CASE WHEN n.passes THEN n.data ELSE o.data END, CASE WHEN n.passes AND o.passes AND %s THEN o.data END, %s
             FROM (SELECT pg_catalog.row_number() OVER () AS i, COALESCE(%s, false) AS passes, %s AS data FROM %s AS r) AS n
-            JOIN (SELECT pg_catalog.row_number() OVER () AS i, COALESCE(%s, false) AS passes, %s AS data FROM %s AS r) AS o
+            FULL JOIN (SELECT pg_catalog.row_number() OVER () AS i, COALESCE(%s, false) AS passes, %s AS data FROM %s AS r) AS o
               ON o.i = n.i
             WHERE n.passes OR o.passes
             ORDER BY n.passes, n.i$sql$,
