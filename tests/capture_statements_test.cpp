@@ -105,6 +105,13 @@ TEST_F(Statements, WritableCommonTableExpressionsRecordEachPart) {
                                                    R"(I public.gone {"id":3,"v":"u"})"));
 }
 
+TEST_F(Statements, TwoPartsOfAStatementThatUpdateOneTableAreRecordedOnceEach) {
+    app_.run("INSERT INTO t VALUES (1, 'a'), (2, 'b')");
+    forget_events(app_);
+    app_.run("WITH u AS (UPDATE t SET v = 'x' WHERE id = 1 RETURNING *) UPDATE t SET v = 'y' WHERE id = 2");
+    EXPECT_THAT(short_events(app_), UnorderedElementsAre("U 1", "U 2"));
+}
+
 TEST_F(Statements, DeletingAndInsertingAKeyInOneStatementEndsWithTheRow) {
     app_.run("INSERT INTO t VALUES (1, 'old')");
     app_.run("WITH d AS (DELETE FROM t RETURNING id) INSERT INTO t SELECT id, 'new' FROM d");
@@ -161,6 +168,14 @@ TEST_F(Statements, ReplicaSessionsAreRecordedOnlyWithAlways) {
     EXPECT_THAT(short_events(app_), ElementsAre("I 1", "D 1", "U 2", "D 2", "T"));
 }
 
+TEST_F(Statements, AlwaysCanBeSetAndTakenBackLater) {
+    attach(app_, "t", R"({"always": true})");
+    app_.run("SET session_replication_role = replica; INSERT INTO t VALUES (1); SET session_replication_role = origin; INSERT INTO t VALUES (2)");
+    attach(app_, "t");
+    app_.run("SET session_replication_role = replica; INSERT INTO t VALUES (3); SET session_replication_role = origin; INSERT INTO t VALUES (4)");
+    EXPECT_THAT(short_events(app_), ElementsAre("I 1", "I 2", "I 4"));
+}
+
 TEST_F(Statements, TruncateCascadeIsRecordedForEachTable) {
     app_.run("CREATE TABLE c (id int PRIMARY KEY, t int REFERENCES t)");
     attach(app_, "c");
@@ -203,6 +218,19 @@ TEST_F(Statements, AKeyThatIsEqualButNotIdenticalHasChanged) {
     app_.run("INSERT INTO m VALUES (1.0)");
     app_.run("UPDATE m SET id = 1.00");
     EXPECT_THAT(short_events(app_), ElementsAre("I 1.0", "D 1.0", "U 1.00"));
+}
+
+TEST_F(Statements, AKeyOfACollationThatIgnoresCaseIsComparedByItsBytes) {
+    app_.run("CREATE COLLATION nocase (provider = icu, locale = 'und-u-ks-level2', deterministic = false); CREATE TABLE c (id text COLLATE nocase PRIMARY KEY)");
+    attach(app_, "c");
+    app_.run("INSERT INTO c VALUES ('a'); UPDATE c SET id = 'A'");
+    EXPECT_THAT(short_events(app_), ElementsAre("I a", "D a", "U A"));
+}
+
+TEST_F(Statements, AKeyThatATriggerOfTheApplicationChangesIsSeen) {
+    app_.run("CREATE FUNCTION shift() RETURNS trigger LANGUAGE plpgsql AS 'BEGIN NEW.id := NEW.id + 100; RETURN NEW; END';"
+             "INSERT INTO t VALUES (1, 'a'); CREATE TRIGGER shift BEFORE UPDATE ON t FOR EACH ROW EXECUTE FUNCTION shift(); UPDATE t SET v = 'b'");
+    EXPECT_THAT(short_events(app_), ElementsAre("I 1", "D 1", "U 101"));
 }
 
 TEST_F(Statements, AConfiguredKeyIsWatchedWhereNoConstraintSaysSo) {

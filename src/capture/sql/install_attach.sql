@@ -86,7 +86,7 @@ AS $eider$
                                                 'timestamp with time zone', 'boolean', 'bytea')
                OR a.atttypid::regtype::text IN ('text', 'character varying') AND coalesce(c.collisdeterministic, true)
              THEN 'OLD.%1$I IS DISTINCT FROM NEW.%1$I'
-             ELSE 'OLD.%1$I::text IS DISTINCT FROM NEW.%1$I::text' END, a.attname), ' OR ' ORDER BY a.attnum)
+             ELSE 'OLD.%1$I::text COLLATE "C" IS DISTINCT FROM NEW.%1$I::text COLLATE "C"' END, a.attname), ' OR ' ORDER BY a.attnum)
     FROM pg_attribute AS a
     LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
     WHERE a.attrelid = of AND a.attnum = ANY (key)
