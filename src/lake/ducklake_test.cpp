@@ -30,7 +30,6 @@ namespace eider::lake {
 namespace {
 
 namespace fs = std::filesystem;
-using testing::Contains;
 using testing::ElementsAre;
 using testing::HasSubstr;
 using testing::Not;
@@ -55,7 +54,7 @@ struct Change {
 class Changes : public EventStream {
 public:
     explicit Changes(std::vector<Change> changes, std::exception_ptr at_end = nullptr)
-        : changes_(std::move(changes)), at_end_(std::move(at_end)) {}
+        : changes_(std::move(changes)), at_end_(std::move(at_end)) {}  // NOLINT(bugprone-throw-keyword-missing): later
 
     const Event* next() override {
         if (at_ == changes_.size()) {
@@ -315,13 +314,10 @@ TEST_P(Lakes, HoldADocumentOfFiveMegabytes) {
     while (document.size() < 5'000'000) document += fmt::format("🦆{} ", document.size());
     document += R"("})";
     auto lake = started();
-    const BatchResult moved =
-        lake->append(first_batch(), stream_of({{.seq = 1, .data = document, .before = document}}), nullptr);
-    EXPECT_EQ(moved.bytes, static_cast<std::int64_t>(2 * document.size()));
+    const BatchResult moved = lake->append(first_batch(), stream_of({{.seq = 1, .data = document}}), nullptr);
+    EXPECT_EQ(moved.bytes, static_cast<std::int64_t>(document.size()));
     lake.reset();
-    const auto rows = read("SELECT data::VARCHAR, before::VARCHAR FROM cdc");
-    EXPECT_TRUE(rows.at(0).at(0) == document);
-    EXPECT_TRUE(rows.at(0).at(1) == document);
+    EXPECT_TRUE(read("SELECT data::VARCHAR FROM cdc").at(0).at(0) == document);
 }
 
 TEST_P(Lakes, TellWhatABatchBrought) {
@@ -436,9 +432,8 @@ TEST_P(Lakes, GoOnAfterABatchThatFailed) {
 TEST_P(Lakes, RefuseTextThatIsNotUtf8) {
     auto lake = started();
     // A lone continuation byte, a cut sequence, an overlong one, a surrogate, a code point above the last.
-    for (const std::string bad : {"\x80", "\xf0\x9f\xa6", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80",
-                                  "gr\xf6\xdf"
-                                  "e"}) {
+    for (const std::string bad :
+         {"\x80", "\xf0\x9f\xa6", "\xc0\xaf", "\xed\xa0\x80", "\xf4\x90\x80\x80", "gr\xf6\xdf"}) {
         const Error error = error_of([&] {
             lake->append(first_batch(), stream_of({{.seq = 1, .data = R"({"name":")" + bad + R"("})"}}), nullptr);
         });
