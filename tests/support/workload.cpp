@@ -1,6 +1,5 @@
 #include "support/workload.h"
 
-#include <chrono>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -14,9 +13,6 @@ namespace eider::test {
 namespace {
 
 constexpr int ids = 60;
-
-// An application thinks, too: so the load leaves the machine to the eiders.
-constexpr std::chrono::milliseconds thinking_time{4};
 
 std::string noted(char op, const std::string& change) {
     return fmt::format("WITH changed AS ({} RETURNING id, token) INSERT INTO shop.plain (op, id, token) SELECT '{}', id, token FROM changed",
@@ -74,31 +70,10 @@ void Workload::work(const std::stop_token& stop, const std::string& uri, unsigne
             const bool keeps = std::uniform_int_distribution(0, 9)(random) > 0;
             client.run(keeps ? "COMMIT" : "ROLLBACK");
             if (keeps) ++commits_;
-            std::this_thread::sleep_for(thinking_time);
         } catch (const std::runtime_error&) {
             client.run("ROLLBACK");  // a deadlock among the clients
         }
     }
-}
-
-LakeUnderLoad::LakeUnderLoad(CatalogKind catalog) : pipeline(catalog) {
-    pipeline.environment["EIDER_TABLES"] = "shop.item";
-    Workload::create_tables(pipeline.application);
-    pipeline.init();
-    workload = std::make_unique<Workload>(pipeline.source, 2);
-}
-
-std::string LakeUnderLoad::differences_at_rest(const Variables& variables) {
-    workload.reset();
-    pipeline.must({"sync", "--until-empty"}, variables);
-    std::string wrong = differences(pipeline);
-    workload = std::make_unique<Workload>(pipeline.source, 2, ++seed_);
-    return wrong;
-}
-
-std::string name_of(CatalogKind catalog) {
-    if (catalog == CatalogKind::duckdb) return "DuckDb";
-    return catalog == CatalogKind::sqlite ? "Sqlite" : "Postgres";
 }
 
 long long last_noted(const Pipeline& pipeline) {
