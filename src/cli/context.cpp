@@ -22,14 +22,14 @@ Config Context::load_config() const {
     return load_config(std::vector<FlagValue>{});
 }
 
-Config Context::load_config(std::vector<FlagValue> more) const {
+Config Context::load_config(std::vector<FlagValue> more, bool may_be_missing) const {
     std::vector<FlagValue> flags;
     if (!source.empty()) flags.push_back({"--source", "source", source});
     if (!catalog.empty()) flags.push_back({"--catalog", "lake.catalog", catalog});
     if (!data_path.empty()) flags.push_back({"--data-path", "lake.data_path", data_path});
     for (auto& flag : more) flags.push_back(std::move(flag));
     const std::filesystem::path file = config_path();
-    Config config = eider::load_config(file, file != "eider.toml", eider_environment(), flags);
+    Config config = eider::load_config(file, file != "eider.toml" && !may_be_missing, eider_environment(), flags);
     for (const auto& warning : config.warnings) spdlog::warn("{}", warning);
     return config;
 }

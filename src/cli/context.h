@@ -48,8 +48,9 @@ public:
     // Flags over environment over file. Warnings go to the log. Throws Error(config).
     Config load_config() const;
 
-    // The same with more flags of the command: {"--tables", "capture.tables", "shop.*"}.
-    Config load_config(std::vector<FlagValue> more) const;
+    // The same with more flags of the command: {"--tables", "capture.tables", "shop.*"}. A file that --config names may
+    // be missing where the command writes one.
+    Config load_config(std::vector<FlagValue> more, bool may_be_missing = false) const;
 
     // From the first call on SIGINT and SIGTERM ask for a stop instead of ending the process; a second one ends it.
     std::stop_token stop();

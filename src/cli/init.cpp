@@ -86,8 +86,22 @@ void print_summary(const Context& context, const Config& config, postgres::Conne
     print("next     eider sync\n");
 }
 
+// Paths of flags are relative to this folder, those of the file to the file's: as given where both are the same.
+NewConfig to_be_written(const Context& context, const Config& config, const InitFlags& flags) {
+    NewConfig values{.source = flags.source, .catalog = context.catalog, .data_path = context.data_path, .tables = {}};
+    if (context.config_path().has_parent_path()) {
+        const auto& catalog = config.lake.catalog;
+        if (catalog.kind == CatalogKind::sqlite) values.catalog = "sqlite:" + catalog.location;
+        if (catalog.kind == CatalogKind::duckdb) values.catalog = "duckdb:" + catalog.location;
+        if (!values.data_path.empty()) values.data_path = config.lake.data_path;
+    }
+    if (flags.tables.empty()) return values;
+    for (const auto& pattern : config.capture.tables) values.tables.push_back(pattern.text());
+    return values;
+}
+
 int run_init(const Context& context, const InitFlags& flags) {
-    const Config config = context.load_config(more_flags(flags));
+    const Config config = context.load_config(more_flags(flags), !flags.source.empty());
     capture::PostgresSourceOptions options = source_options(config);
 
     // What can be refused is refused first.
@@ -110,10 +124,7 @@ int run_init(const Context& context, const InitFlags& flags) {
     crash_point("init.started");
 
     const bool wrote_file =
-        !flags.source.empty() && write_config_file(context.config_path(), {.source = flags.source,
-                                                                           .catalog = context.catalog,
-                                                                           .data_path = context.data_path,
-                                                                           .tables = flags.tables.empty() ? std::vector<std::string>{} : split(flags.tables, ',')});
+        !flags.source.empty() && write_config_file(context.config_path(), to_be_written(context, config, flags));
     print_summary(context, config, connection, choice, report, wrote_file);
     if (report.unattached.empty()) return 0;
     throw Error(ErrorKind::source_busy, "not captured yet: " + join(report.unattached, "; "),

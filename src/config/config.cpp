@@ -356,7 +356,10 @@ Config load_config(const fs::path& file, bool file_must_exist, const Environment
             throw Error(ErrorKind::config, fmt::format("there is no file {}", file.string()),
                         "`eider init postgresql://...` writes one");
         }
-        return parse_config("", {}, environment, flags, working_folder);
+        // Relative paths mean the same as they will once the file is there.
+        Config config = parse_config("", file, environment, flags, working_folder);
+        config.file.clear();
+        return config;
     }
     const std::string text = read_file(file);
     Config config = parse_config(text, file, environment, flags, working_folder);

@@ -310,6 +310,9 @@ TEST(Config, LeavesAFileThatIsThereAlone) {
 
 TEST(Config, WithoutAFileIsFineUnlessItWasNamed) {
     EXPECT_EQ(load_config("/nonexistent/eider.toml", false, {{"EIDER_CONSUMER", "c"}}, {}).consumer, "c");
+    EXPECT_EQ(load_config("/nonexistent/eider.toml", false, {}, {}).file, "");
+    EXPECT_EQ(load_config("/nonexistent/eider.toml", false, {}, {}).lake.data_path, "/nonexistent/lake")
+        << "as it will be when init has written the file";
     EXPECT_THROW(load_config("/nonexistent/eider.toml", true, {}, {}), Error);
     EXPECT_THROW(load_config("/", true, {}, {}), Error);
 }
