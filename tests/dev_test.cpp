@@ -58,12 +58,12 @@ protected:
 };
 
 // The shared server pays for initdb where no cache is warm.
-TEST(DevServer, TheSecondStartTakesUnderASecond) {
-    shared_server();
-    const auto before = std::chrono::steady_clock::now();
+// initdb gives each cluster an identifier of its own. The start itself is timed in the benchmark.
+TEST(DevServer, CopiesTheClusterOfAnEarlierStartInsteadOfMakingOne) {
+    const std::string identifier = "SELECT system_identifier FROM pg_control_system()";
+    const std::string earlier = Client(shared_server().connection_string()).value(identifier);
     const dev::Server server = dev::Server::start();
-    EXPECT_LT(std::chrono::steady_clock::now() - before, std::chrono::seconds(1));
-    EXPECT_EQ(Client(server.connection_string()).value("SELECT 1"), "1");
+    EXPECT_EQ(Client(server.connection_string()).value(identifier), earlier);
 }
 
 TEST(DevServer, KeepsWhatItAcknowledgedWhenItIsKilled) {
