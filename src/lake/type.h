@@ -1,0 +1,59 @@
+// The types of a mirror's columns, and their values as PostgreSQL writes them.
+//
+// A value is read as JSON (to_json's text: what a captured row holds) and given to a Sink as what the lake stores.
+// docs/types.md has the table of types; it is also what a test reads.
+// Threads: all of it is free of state.
+#pragma once
+
+#include <cstdint>
+#include <optional>
+#include <string>
+#include <string_view>
+#include <utility>
+#include <vector>
+
+namespace eider::lake {
+
+enum class TypeKind {
+    boolean,
+    int16,
+    int32,
+    int64,
+    float32,
+    float64,
+    decimal,      // width, scale
+    text,
+    json,         // JSON text
+    blob,
+    date,         // days since 1970-01-01
+    timestamp,    // microseconds since 1970-01-01, of no time zone
+    timestamptz,  // the same, UTC
+    time,         // microseconds since midnight
+    interval,     // months, days, microseconds
+    uuid,
+    list,         // fields[0] is the element
+    structure     // fields
+};
+
+struct TypeField;
+
+struct Type {
+    TypeKind kind = TypeKind::text;
+    int width = 0;  // decimal: digits in all
+    int scale = 0;  // decimal: digits after the point
+    std::vector<TypeField> fields = {};
+
+    std::string sql() const;  // as DuckDB writes it: "DECIMAL(38,10)", "BIGINT[]", "STRUCT(a INTEGER, b VARCHAR)"
+    bool operator==(const Type&) const = default;
+};
+
+struct TypeField {
+    std::string name;
+    Type type;
+    bool operator==(const TypeField&) const = default;
+};
+
+// The type that a user asked for: what `sql` returns, and nothing else. nullopt: not one of ours.
+std::optional<Type> parse_type(std::string_view sql);
+
+}  // namespace eider::lake

@@ -1,0 +1,32 @@
+// Which type of the lake holds a type of the source. docs/types.md is the same table for people, and a test reads it.
+#pragma once
+
+#include <memory>
+#include <string>
+#include <vector>
+
+#include "lake/type.h"
+
+namespace eider::mirror {
+
+struct SourceField;
+
+// A type as pg_type has it.
+struct SourceType {
+    std::string schema;                // "pg_catalog", "public"
+    std::string name;                  // typname: "int4", "numeric", "citext", "_int4" for an array
+    char kind = 'b';                   // typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
+    int modifier = -1;                 // atttypmod (of a domain: that of the type below)
+    std::vector<SourceField> parts = {};  // of an array its element, of a domain what it is over, of a composite its fields
+    bool is_array = false;
+};
+
+struct SourceField {
+    std::string name;
+    SourceType type;
+};
+
+// Every type has one: text or json where the lake has nothing of the kind.
+lake::Type lake_type(const SourceType& type);
+
+}  // namespace eider::mirror
