@@ -70,6 +70,7 @@ private:
     void name_table(std::uint32_t oid) {
         if (oid == oid_ && !event_.table_name.empty()) return;
         oid_ = oid;
+        event_.rel = oid;
         if (const auto found = registry_.find(oid); found != registry_.end()) {
             event_.table_schema = found->second.schema;
             event_.table_name = found->second.name;
@@ -115,9 +116,11 @@ public:
         cursor_ = taken.string(0, 0);
         for (std::size_t i = 0; i < slots.size(); ++i) pages_[i] = taken.integer(0, static_cast<int>(i) + 1);
         read_registry();
+        source.snapshot_ = this;
     }
 
     ~PostgresSnapshot() override {
+        source_.snapshot_ = nullptr;
         for (auto& [connection, transaction] : shared_) transaction.reset();
     }
 
@@ -128,15 +131,25 @@ public:
 
     EventStreams streams() override {
         const int parts = stream_count();
-        std::string exported;
-        if (parts > 1) exported = source_.connection_.query("SELECT pg_export_snapshot()").string(0, 0);
+        const auto connections = readers(static_cast<std::size_t>(parts));
         EventStreams streams;
-        for (int part = 1; part < parts; ++part) {
-            Connection& reader = share_snapshot(static_cast<std::size_t>(part - 1), exported);
-            streams.push_back(std::make_unique<SlotStream>(reader, copy_sql(from_, pages_, part, parts), registry_));
+        for (int part = 0; part < parts; ++part) {
+            streams.push_back(
+                std::make_unique<SlotStream>(*connections[static_cast<std::size_t>(part)], copy_sql(from_, pages_, part, parts), registry_));
         }
-        streams.push_back(std::make_unique<SlotStream>(source_.connection_, copy_sql(from_, pages_, 0, parts), registry_));
         return streams;
+    }
+
+    std::vector<Connection*> readers(std::size_t count) {
+        std::vector<Connection*> connections{&source_.connection_};
+        for (std::size_t i = 1; i < count; ++i) {
+            if (shared_.size() < i) {
+                if (exported_.empty()) exported_ = source_.connection_.query("SELECT pg_export_snapshot()").string(0, 0);
+                share_snapshot(i - 1);
+            }
+            connections.push_back(shared_[i - 1].first);
+        }
+        return connections;
     }
 
 private:
@@ -153,18 +166,18 @@ private:
         }
     }
 
-    Connection& share_snapshot(std::size_t index, const std::string& exported) {
+    void share_snapshot(std::size_t index) {
         if (source_.readers_.size() <= index) source_.readers_.push_back(std::make_unique<Connection>(source_.options_.connection_string));
         if (!source_.readers_[index]->alive()) source_.readers_[index] = std::make_unique<Connection>(source_.options_.connection_string);
         Connection& reader = *source_.readers_[index];
         shared_.emplace_back(&reader, std::make_unique<Transaction>(reader, "ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
-        reader.run("SET TRANSACTION SNAPSHOT " + quote_literal(exported));
-        return reader;
+        reader.run("SET TRANSACTION SNAPSHOT " + quote_literal(exported_));
     }
 
     PostgresSource& source_;
     std::string from_;
     std::string cursor_;
+    std::string exported_;  // its name, for other connections; empty: not exported
     std::array<std::int64_t, 3> pages_{};
     Registry registry_;
     Transaction transaction_;
@@ -238,6 +251,19 @@ std::unique_ptr<SourceSnapshot> PostgresSource::open(const std::string& cursor) 
     auto snapshot = std::make_unique<PostgresSnapshot>(*this, cursor);
     quiet_ = Quiet{.cursor = snapshot->cursor(), .last_seq = last_seq, .at = Snapshot::parse(snapshot->cursor())};
     return snapshot;
+}
+
+std::vector<Connection*> PostgresSource::readers(std::size_t count) {
+    if (snapshot_ == nullptr) throw Error(ErrorKind::internal, "rows are read at a snapshot, and none is open");
+    return snapshot_->readers(count);
+}
+
+std::vector<std::int64_t> PostgresSource::draw_numbers(std::size_t count) {
+    if (writer_ == nullptr || !writer_->alive()) writer_ = std::make_unique<Connection>(options_.connection_string);
+    const auto rows = writer_->query("SELECT nextval('audit.cdc_seq') FROM generate_series(1, $1::bigint)", {std::to_string(count)});
+    std::vector<std::int64_t> numbers;
+    for (int row = 0; row < rows.rows(); ++row) numbers.push_back(rows.integer(row, 0));
+    return numbers;
 }
 
 void PostgresSource::confirm(const std::string& consumer, const std::string& cursor, std::int64_t batch) {

@@ -17,6 +17,8 @@
 
 namespace eider::capture {
 
+class PostgresSnapshot;
+
 struct PostgresSourceOptions {
     std::string connection_string;
     int copy_streams = 0;  // connections that read one batch; 0: one, or two for large batches on two cores or more
@@ -43,6 +45,12 @@ public:
 
     postgres::Connection& connection() { return connection_; }
 
+    // While a snapshot is open and its streams are read: `count` connections that see what it shows, connection() first.
+    std::vector<postgres::Connection*> readers(std::size_t count);
+
+    // New numbers of the sequence of events, above all that were drawn so far.
+    std::vector<std::int64_t> draw_numbers(std::size_t count);
+
 private:
     friend class PostgresSnapshot;
 
@@ -59,6 +67,8 @@ private:
     PostgresSourceOptions options_;
     postgres::Connection connection_;
     std::vector<std::unique_ptr<postgres::Connection>> readers_;  // beside connection_, kept between batches
+    std::unique_ptr<postgres::Connection> writer_;                // a snapshot's own connection may only read
+    PostgresSnapshot* snapshot_ = nullptr;                        // the open one
     std::optional<Quiet> quiet_;
 };
 

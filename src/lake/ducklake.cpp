@@ -105,6 +105,7 @@ private:
 DuckLake::DuckLake(const LakeOptions& options, Access access)
     : engine_(options.engine, extensions_for(options)), session_(engine_.connect()), threads_fixed_(options.engine.threads > 0) {
     feed_ = std::make_unique<Feed>(session_);
+    rows_ = std::make_unique<RowFeed>(session_);
     const bool local_data = !options.data_path.empty() && !is_url(options.data_path);
     std::vector<std::string> clauses;
     if (access == Access::create) {
@@ -181,7 +182,11 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
     const std::string batch = std::to_string(plan.batch);
     feed_->load(std::move(streams), running);
     try {
-        session_.run(fill(sql::append_events, {{"dl_ts", dl_ts}, {"batch", batch}}));
+        if (plan.also) session_.run(std::string(sql::keep_events));
+        session_.run(fill(sql::append_events, {{"dl_ts", dl_ts},
+                                               {"batch", batch},
+                                               {"origin", "'captured'"},
+                                               {"events", plan.also ? "temp.eider_batch" : "eider_feed()"}}));
     } catch (const Error&) {
         feed_->finish();  // throws the stream's own error, where there was one
         throw;
@@ -189,7 +194,11 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
     feed_->finish();
     crash_point("batch.after_events");
 
-    const FeedCounts& counts = feed_->counts();
+    const FeedCounts counts = feed_->counts();
+    if (plan.also) {
+        plan.also();
+        crash_point("batch.after_mirrors");
+    }
     const bool is_empty = counts.events.empty();
     const BatchResult result{.events = counts.total(),
                              .bytes = counts.bytes,
@@ -212,6 +221,17 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
     transaction.commit();
     crash_point("batch.after_commit");
     return result;
+}
+
+void DuckLake::append_corrections(std::int64_t batch, std::unique_ptr<EventStream> events) {
+    EventStreams streams;
+    streams.push_back(std::move(events));
+    feed_->load(std::move(streams));
+    session_.run(fill(sql::append_events, {{"dl_ts", timestamp_of(now_us())},
+                                           {"batch", std::to_string(batch)},
+                                           {"origin", "'correction'"},
+                                           {"events", "eider_feed()"}}));
+    feed_->finish();
 }
 
 // One thread a stream. DuckDB's calling thread polls while others work for it (ClientContext::ExecuteTaskInternal):

@@ -17,6 +17,7 @@
 #include "lake/engine.h"
 #include "lake/feed.h"
 #include "lake/lake.h"
+#include "lake/rows.h"
 
 namespace eider::lake {
 
@@ -58,6 +59,13 @@ public:
     void take_over(const std::string& consumer, const std::string& epoch) override;
     BatchResult append(const BatchPlan& plan, EventStreams streams, std::atomic<std::int64_t>* running) override;
 
+    // Inside a batch (BatchPlan::also): events that eider found out itself.
+    void append_corrections(std::int64_t batch, std::unique_ptr<EventStream> events);
+
+    // Inside a batch: rows of source tables. `use_threads` as many as there are streams.
+    RowFeed& rows() { return *rows_; }
+    void use_threads(std::size_t streams);
+
     // Writes the rows of small batches, which stand in the catalog, to Parquet files.
     void flush();
 
@@ -70,10 +78,9 @@ public:
     Session& session() { return session_; }
 
 private:
-    void use_threads(std::size_t streams);
-
     Engine engine_;
-    std::unique_ptr<Feed> feed_;  // goes after the session that calls it
+    std::unique_ptr<Feed> feed_;  // go after the session that calls them
+    std::unique_ptr<RowFeed> rows_;
     Session session_;
     bool threads_fixed_ = false;  // by the user
     std::size_t threads_ = 0;     // as set last; 0: DuckDB's own choice

@@ -23,7 +23,7 @@ constexpr std::array columns{
     Column{"cdc_uuid", DUCKDB_TYPE_UUID},         Column{"cdc_ts", DUCKDB_TYPE_TIMESTAMP_TZ}, Column{"cdc_op", DUCKDB_TYPE_VARCHAR},
     Column{"table_schema", DUCKDB_TYPE_VARCHAR},  Column{"table_name", DUCKDB_TYPE_VARCHAR},  Column{"data", DUCKDB_TYPE_VARCHAR, true},
     Column{"seq", DUCKDB_TYPE_BIGINT},            Column{"xid", DUCKDB_TYPE_BIGINT},          Column{"before", DUCKDB_TYPE_VARCHAR, true},
-    Column{"context", DUCKDB_TYPE_VARCHAR, true}, Column{"nested", DUCKDB_TYPE_BOOLEAN},
+    Column{"context", DUCKDB_TYPE_VARCHAR, true}, Column{"nested", DUCKDB_TYPE_BOOLEAN},      Column{"rel", DUCKDB_TYPE_BIGINT},
 };
 
 // Writes rows into the vectors of one chunk.
@@ -47,6 +47,7 @@ public:
         text(8, event.before);
         text(9, event.context);
         set(10, event.nested);
+        set(11, static_cast<std::int64_t>(event.rel));
         ++rows_;
     }
 

@@ -1,7 +1,7 @@
 // Events as a table of DuckDB: `FROM eider_feed()`, filled while it is read.
 //
 // Columns: cdc_uuid UUID, cdc_ts TIMESTAMPTZ, cdc_op VARCHAR, table_schema VARCHAR, table_name VARCHAR, data JSON,
-// seq BIGINT, xid BIGINT, before JSON, context JSON, nested BOOLEAN.
+// seq BIGINT, xid BIGINT, before JSON, context JSON, nested BOOLEAN, rel BIGINT (which the log does not keep).
 // Guarantees: each event of each stream is given out once; memory is one vector of rows a thread, whatever the
 // batch's size; JSON is taken as PostgreSQL wrote it, neither parsed nor changed, but for escapes of half a surrogate
 // pair: DuckDB fails to read a whole Parquet file for one of them ("Invalid JSON found"), so they become \ufffd; text

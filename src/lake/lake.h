@@ -6,6 +6,7 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
 
@@ -31,6 +32,9 @@ struct BatchPlan {
     std::string cursor_before;  // what the lake must have now, else Error(fenced)
     std::string cursor;
     SourceIdentity source;
+    // What else belongs into the batch's transaction: called when its events are in, before its cursor. May be empty.
+    // Where it is not, the events stay at hand meanwhile, as temp.eider_batch.
+    std::function<void()> also = {};
 };
 
 struct BatchResult {

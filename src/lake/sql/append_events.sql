@@ -1,3 +1,3 @@
 INSERT INTO lake.main.cdc BY NAME
-SELECT {{dl_ts}}::TIMESTAMPTZ AS dl_ts, feed.*, {{batch}} AS batch, 'captured' AS origin
-FROM eider_feed() AS feed
+SELECT {{dl_ts}}::TIMESTAMPTZ AS dl_ts, events.* EXCLUDE (rel), {{batch}} AS batch, {{origin}} AS origin
+FROM {{events}} AS events

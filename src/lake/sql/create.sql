@@ -39,3 +39,29 @@ CREATE TABLE IF NOT EXISTS lake.eider.log (
     installation      VARCHAR,      -- uuid of the capture installed there
     eider_version     VARCHAR
 );
+
+-- What became of the mirror of each source table: the youngest row counts. States: mirrored (its columns stand in
+-- eider.columns under the same batch), quarantined, dropped.
+CREATE TABLE IF NOT EXISTS lake.eider.tables (
+    consumer     VARCHAR,
+    rel          BIGINT,       -- oid of the source table
+    batch        BIGINT,       -- the batch that made it so
+    state        VARCHAR,
+    table_schema VARCHAR,      -- of the source table and its mirror
+    table_name   VARCHAR,
+    storage      VARCHAR,      -- of the source table: another one means that rows were replaced without a trigger
+    reason       VARCHAR,
+    row_count    BIGINT,       -- of a new copy
+    committed_at TIMESTAMPTZ
+);
+
+CREATE TABLE IF NOT EXISTS lake.eider.columns (
+    consumer    VARCHAR,
+    rel         BIGINT,
+    batch       BIGINT,
+    number      INTEGER,  -- pg_attribute.attnum: a renamed column is the same column
+    name        VARCHAR,
+    source_type VARCHAR,
+    lake_type   VARCHAR,
+    key_place   INTEGER   -- in the key, from 1; 0: not part of it
+);
