@@ -16,12 +16,12 @@ enum class JsonKind { null, boolean, number, string, nested };
 
 struct JsonValue {
     JsonKind kind = JsonKind::null;
-    std::string_view text;         // number, boolean, nested: as written; string: between its quotes, escapes as written
-    bool has_escapes = false;      // string
+    std::string_view text;     // number, boolean, nested: as written; string: between its quotes, escapes as written
+    bool has_escapes = false;  // string
 };
 
 struct JsonField {
-    std::string_view name;         // between its quotes
+    std::string_view name;  // between its quotes
     bool name_has_escapes = false;
     JsonValue value;
 };

@@ -21,9 +21,9 @@ enum class TypeKind {
     int64,
     float32,
     float64,
-    decimal,      // width, scale
+    decimal,  // width, scale
     text,
-    json,         // JSON text
+    json,  // JSON text
     blob,
     date,         // days since 1970-01-01
     timestamp,    // microseconds since 1970-01-01, of no time zone
@@ -31,8 +31,8 @@ enum class TypeKind {
     time,         // microseconds since midnight
     interval,     // months, days, microseconds
     uuid,
-    list,         // fields[0] is the element
-    structure     // fields
+    list,      // fields[0] is the element
+    structure  // fields
 };
 
 struct TypeField;
@@ -53,7 +53,12 @@ struct TypeField {
     bool operator==(const TypeField&) const = default;
 };
 
-// The type that a user asked for: what `sql` returns, and nothing else. nullopt: not one of ours.
+// Whether two fields have one name as DuckDB sees it, which ignores the case of a-z: no STRUCT can hold them.
+bool has_same_names(const std::vector<TypeField>& fields);
+
+// The type that a user asked for: what `sql` returns, in any case of letters, and a few other names of the same types
+// (TEXT, INT, TIMESTAMPTZ ...). nullopt: not one of ours. INTERVAL is not: Parquet files of DuckDB 1.5.5 hold no negative
+// ones ("Parquet files do not support negative intervals") and quietly cut the others to 32 bits of milliseconds.
 std::optional<Type> parse_type(std::string_view sql);
 
 }  // namespace eider::lake
