@@ -258,9 +258,13 @@ std::vector<Connection*> PostgresSource::readers(std::size_t count) {
     return snapshot_->readers(count);
 }
 
+Connection& PostgresSource::latest() {
+    if (latest_ == nullptr || !latest_->alive()) latest_ = std::make_unique<Connection>(options_.connection_string);
+    return *latest_;
+}
+
 std::vector<std::int64_t> PostgresSource::draw_numbers(std::size_t count) {
-    if (writer_ == nullptr || !writer_->alive()) writer_ = std::make_unique<Connection>(options_.connection_string);
-    const auto rows = writer_->query("SELECT nextval('audit.cdc_seq') FROM generate_series(1, $1::bigint)", {std::to_string(count)});
+    const auto rows = latest().query("SELECT nextval('audit.cdc_seq') FROM generate_series(1, $1::bigint)", {std::to_string(count)});
     std::vector<std::int64_t> numbers;
     for (int row = 0; row < rows.rows(); ++row) numbers.push_back(rows.integer(row, 0));
     return numbers;

@@ -48,6 +48,9 @@ public:
     // While a snapshot is open and its streams are read: `count` connections that see what it shows, connection() first.
     std::vector<postgres::Connection*> readers(std::size_t count);
 
+    // A connection that sees the database as it is now, not as the open snapshot shows it.
+    postgres::Connection& latest();
+
     // New numbers of the sequence of events, above all that were drawn so far.
     std::vector<std::int64_t> draw_numbers(std::size_t count);
 
@@ -67,7 +70,7 @@ private:
     PostgresSourceOptions options_;
     postgres::Connection connection_;
     std::vector<std::unique_ptr<postgres::Connection>> readers_;  // beside connection_, kept between batches
-    std::unique_ptr<postgres::Connection> writer_;                // a snapshot's own connection may only read
+    std::unique_ptr<postgres::Connection> latest_;                // made when it is needed
     PostgresSnapshot* snapshot_ = nullptr;                        // the open one
     std::optional<Quiet> quiet_;
 };

@@ -111,7 +111,9 @@ int run_sync(Context& context, const SyncFlags& flags) {
                              capture::check_server(source->connection());
                              capture::check_installation(source->connection());
                              auto lake = std::make_unique<lake::DuckLake>(lake_options(config), lake::Access::write);
-                             return sync::Sides{.source = std::move(source), .lake = std::move(lake)};
+                             std::unique_ptr<mirror::Mirrors> mirrors;
+                             if (config.keeps_mirrors()) mirrors = std::make_unique<mirror::Mirrors>(*source, *lake, config);
+                             return sync::Sides{.source = std::move(source), .lake = std::move(lake), .mirrors = std::move(mirrors)};
                          },
                      .before_batch =
                          [&](sync::Sides& sides) {

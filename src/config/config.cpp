@@ -151,9 +151,10 @@ private:
         else if (name == "before") rule.before = value.boolean();
         else if (name == "context") rule.context = value.boolean();
         else if (name == "always") rule.always = value.boolean();
+        else if (name == "mirror") rule.mirror = value.boolean();
         else
             fail_unknown(key, "key", " in [[table]]",
-                         did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always"}));
+                         did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always", "mirror"}));
     }
 
     static TablePattern match_pattern(const Value& value, const std::string& where) {
@@ -291,6 +292,18 @@ bool Config::captures(std::string_view schema, std::string_view table) const {
     const auto matches = [&](const TablePattern& pattern) { return pattern.matches(schema, table); };
     return std::any_of(capture.tables.begin(), capture.tables.end(), matches) &&
            std::none_of(capture.exclude.begin(), capture.exclude.end(), matches);
+}
+
+bool Config::mirrors(std::string_view schema, std::string_view table) const {
+    bool wanted = lake.mirror;
+    for (const auto& rule : rules) {
+        if (rule.mirror && rule.match.matches(schema, table)) wanted = *rule.mirror;
+    }
+    return wanted;
+}
+
+bool Config::keeps_mirrors() const {
+    return lake.mirror || std::any_of(rules.begin(), rules.end(), [](const TableRule& rule) { return rule.mirror == true; });
 }
 
 TableOptions Config::options_for(std::string_view schema, std::string_view table) const {

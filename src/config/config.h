@@ -46,6 +46,7 @@ struct TableRule {
     std::optional<std::string> where;  // SQL over the row's columns: only such rows
     std::optional<bool> before;        // record the row before an update, too
     std::optional<bool> context;       // record session user, application name and eider.context
+    std::optional<bool> mirror;        // keep a mirror in the lake
     std::optional<bool> always;        // fire under session_replication_role = replica, too
     std::string origin;                // "eider.toml:12", for messages
 };
@@ -74,6 +75,7 @@ struct Config {
     struct Lake {
         Catalog catalog;
         std::string catalog_schema = "eider_lake";  // for a catalog in PostgreSQL
+        bool mirror = true;                         // keep a mirror of each table with a key
         std::string data_path;                      // absolute folder, or a URL such as s3://bucket/prefix
     } lake;
 
@@ -109,6 +111,12 @@ struct Config {
     // Whether a table is one to capture: matched by `tables`, not by `exclude`, and neither a system table nor
     // eider's own.
     bool captures(std::string_view schema, std::string_view table) const;
+
+    // Whether a table is to have a mirror in the lake, if it can.
+    bool mirrors(std::string_view schema, std::string_view table) const;
+
+    // Whether any may have.
+    bool keeps_mirrors() const;
 
     // All rules that match, from the first to the last. `where`, `before`, `context`, `always`: the last one that
     // says something wins, so general rules stand first. `exclude` and `hash` add up, and excluded wins over

@@ -178,7 +178,8 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
     crash_point("batch.before_events");
 
     use_threads(std::max<std::size_t>(1, streams.size()));
-    const std::string dl_ts = timestamp_of(now_us());
+    batch_ts_ = timestamp_of(now_us());
+    const std::string& dl_ts = batch_ts_;
     const std::string batch = std::to_string(plan.batch);
     feed_->load(std::move(streams), running);
     try {
@@ -227,7 +228,7 @@ void DuckLake::append_corrections(std::int64_t batch, std::unique_ptr<EventStrea
     EventStreams streams;
     streams.push_back(std::move(events));
     feed_->load(std::move(streams));
-    session_.run(fill(sql::append_events, {{"dl_ts", timestamp_of(now_us())},
+    session_.run(fill(sql::append_events, {{"dl_ts", batch_ts_},
                                            {"batch", std::to_string(batch)},
                                            {"origin", "'correction'"},
                                            {"events", "eider_feed()"}}));

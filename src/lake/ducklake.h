@@ -82,6 +82,7 @@ private:
     std::unique_ptr<Feed> feed_;  // go after the session that calls them
     std::unique_ptr<RowFeed> rows_;
     Session session_;
+    std::string batch_ts_;        // dl_ts of the batch at hand, as SQL
     bool threads_fixed_ = false;  // by the user
     std::size_t threads_ = 0;     // as set last; 0: DuckDB's own choice
 };

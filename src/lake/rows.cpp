@@ -218,7 +218,7 @@ std::string RowFeed::row_function(const std::vector<RowColumn>& columns) {
     // A row without a value (NULL) is a row of NULLs, not NULL.
     duckdb_scalar_function_set_special_handling(function);
     duckdb_scalar_function_set_extra_info(function, new std::vector<RowColumn>(columns),
-                                          [](void* columns) { delete static_cast<std::vector<RowColumn>*>(columns); });
+                                          [](void* extra) { delete static_cast<std::vector<RowColumn>*>(extra); });
     duckdb_scalar_function_set_function(function, RowFunctions::convert);
     const duckdb_state state = duckdb_register_scalar_function(static_cast<duckdb_connection>(session_.handle()), function);
     duckdb_destroy_scalar_function(&function);

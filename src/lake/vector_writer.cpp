@@ -28,12 +28,12 @@ bool set_integer(duckdb_vector vector, idx_t row, std::optional<std::int64_t> va
     return true;
 }
 
-duckdb_hugeint huge(__int128 value) {
+duckdb_hugeint huge(Int128 value) {
     return {.lower = static_cast<std::uint64_t>(value), .upper = static_cast<std::int64_t>(value >> 64)};
 }
 
 // DuckDB keeps a decimal in the smallest integer that holds its width.
-bool set_decimal(duckdb_vector vector, idx_t row, const Type& type, std::optional<__int128> value) {
+bool set_decimal(duckdb_vector vector, idx_t row, const Type& type, std::optional<Int128> value) {
     if (!value) return false;
     if (type.width <= 4) {
         set(vector, row, static_cast<std::int16_t>(*value));

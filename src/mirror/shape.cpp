@@ -95,7 +95,8 @@ std::vector<lake::RowColumn> Shape::row_columns() const {
 std::string Shape::select(const std::string& where, const std::string& more_columns) const {
     std::vector<std::string> cells;
     for (const auto& column : columns) {
-        cells.push_back(fmt::format(column.encoding == lake::Encoding::binary ? "r.{}" : "to_json(r.{})", quote_ident(column.name)));
+        const std::string cell = "r." + quote_ident(column.name);
+        cells.push_back(column.encoding == lake::Encoding::binary ? cell : "to_json(" + cell + ")");
     }
     if (!more_columns.empty()) cells.push_back(more_columns);
     std::vector<std::string> conditions;

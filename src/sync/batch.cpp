@@ -19,7 +19,8 @@ Error fenced() {
 
 }  // namespace
 
-Consumer::Consumer(capture::Source& source, lake::Lake& lake, std::string name) : source_(source), lake_(lake), name_(std::move(name)) {}
+Consumer::Consumer(capture::Source& source, lake::Lake& lake, std::string name, mirror::Mirrors* mirrors)
+    : source_(source), lake_(lake), name_(std::move(name)), mirrors_(mirrors) {}
 
 Consumer::~Consumer() {
     // Only with a known head: after a failure the next process must take over, to be on the safe side.
@@ -33,33 +34,56 @@ Consumer::~Consumer() {
 
 std::optional<BatchReport> Consumer::batch(std::atomic<std::int64_t>* running) {
     if (!head_) begin();
-    if (!source_.has_changes(head_->cursor)) {
+    if (!is_due()) {
         source_.free_slots();
         return std::nullopt;
     }
     const std::string looked_from = head_->cursor;
     hold();
     // Taking over may have found a batch that was thought lost: perhaps it brought all there was.
-    if (head_->cursor != looked_from && !source_.has_changes(head_->cursor)) {
+    if (head_->cursor != looked_from && !is_due()) {
         source_.free_slots();
         return std::nullopt;
     }
-
-    auto snapshot = source_.open(head_->cursor);
-    crash_point("batch.snapshot_taken");
-    const lake::BatchPlan next = plan(snapshot->cursor());
-    lake::Head after = *std::exchange(head_, std::nullopt);  // until the lake has answered we do not know its head
-    is_in_doubt_ = true;
-    const lake::BatchResult moved = lake_.append(next, snapshot->streams(), running);
-    is_in_doubt_ = false;
-    snapshot.reset();
-    after.cursor = next.cursor;
-    after.batch = next.batch;
-    head_ = after;
-
+    const BatchReport report = move(running);
     confirm();
     source_.free_slots();
-    return BatchReport{.batch = next.batch, .moved = moved};
+    return report;
+}
+
+bool Consumer::is_due() {
+    return source_.has_changes(head_->cursor) || (mirrors_ != nullptr && mirrors_->is_due());
+}
+
+BatchReport Consumer::move(std::atomic<std::int64_t>* running) {
+    const lake::Head before = *head_;
+    for (;;) {
+        auto snapshot = source_.open(before.cursor);
+        crash_point("batch.snapshot_taken");
+        head_ = before;
+        lake::BatchPlan next = plan(snapshot->cursor());
+        if (mirrors_ != nullptr) next.also = [&] { mirrors_->apply(next.batch); };
+        head_.reset();  // until the lake has answered we do not know its head
+        is_in_doubt_ = true;
+        BatchReport report{.batch = next.batch, .moved = {}};
+        try {
+            report.moved = lake_.append(next, snapshot->streams(), running);
+        } catch (const mirror::TryAgain&) {
+            // Not even tried to commit; with what the mirrors have learned it goes differently.
+            mirrors_->rolled_back();
+            is_in_doubt_ = false;
+            continue;
+        } catch (...) {
+            if (mirrors_ != nullptr) mirrors_->rolled_back();
+            throw;
+        }
+        is_in_doubt_ = false;
+        if (mirrors_ != nullptr) mirrors_->committed();
+        head_ = before;
+        head_->cursor = next.cursor;
+        head_->batch = next.batch;
+        return report;
+    }
 }
 
 // Looks at both sides and refuses what does not fit together, before anything is changed.
@@ -147,7 +171,8 @@ lake::BatchPlan Consumer::plan(const std::string& cursor) const {
             .batch = head_->batch + 1,
             .cursor_before = head_->cursor,
             .cursor = cursor,
-            .source = identity_};
+            .source = identity_,
+            .also = {}};
 }
 
 void Consumer::confirm() {

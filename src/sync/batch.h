@@ -13,6 +13,7 @@
 
 #include "capture/source.h"
 #include "lake/lake.h"
+#include "mirror/mirrors.h"
 
 namespace eider::sync {
 
@@ -23,15 +24,15 @@ struct BatchReport {
 
 class Consumer {
 public:
-    // Both must outlive the consumer.
-    Consumer(capture::Source& source, lake::Lake& lake, std::string name);
+    // All must outlive the consumer. mirrors: null where none are kept.
+    Consumer(capture::Source& source, lake::Lake& lake, std::string name, mirror::Mirrors* mirrors = nullptr);
 
     // Notes on the source that this process ended cleanly, so that the next one need not take over.
     ~Consumer();
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
 
-    // Moves what was committed since the last batch; nullopt when nothing was. `running` is added to as events arrive.
+    // Moves what was committed since the last batch, and copies tables whose mirror is due; nullopt when there was nothing. `running` is added to as events arrive.
     // Throws Error: running, fenced, source_changed, lake_unavailable (no such consumer here: init), and what
     // source and lake throw.
     std::optional<BatchReport> batch(std::atomic<std::int64_t>* running = nullptr);
@@ -40,12 +41,15 @@ private:
     void begin();
     void check_identity() const;
     void hold();
+    bool is_due();
+    BatchReport move(std::atomic<std::int64_t>* running);
     lake::BatchPlan plan(const std::string& cursor) const;
     void confirm();
 
     capture::Source& source_;
     lake::Lake& lake_;
     std::string name_;
+    mirror::Mirrors* mirrors_;
     std::optional<lake::Head> head_;  // as of the last look; empty: look again before the next batch
     SourceIdentity identity_;
     bool locked_ = false;

@@ -37,11 +37,12 @@ Loop::~Loop() {
 void Loop::connect() {
     if (consumer_ != nullptr) return;
     sides_ = options_.connect();
-    consumer_ = std::make_unique<Consumer>(*sides_.source, *sides_.lake, options_.consumer);
+    consumer_ = std::make_unique<Consumer>(*sides_.source, *sides_.lake, options_.consumer, sides_.mirrors.get());
 }
 
 void Loop::disconnect() {
     consumer_.reset();  // lets go of the source while it is still connected
+    sides_.mirrors.reset();  // before what it works on
     sides_ = {};
 }
 

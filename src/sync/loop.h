@@ -25,6 +25,7 @@ namespace eider::sync {
 struct Sides {
     std::unique_ptr<capture::Source> source;
     std::unique_ptr<lake::Lake> lake;
+    std::unique_ptr<mirror::Mirrors> mirrors = nullptr;  // of these two; null: none are kept
 };
 
 struct LoopOptions {

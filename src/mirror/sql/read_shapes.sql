@@ -23,7 +23,7 @@ SELECT c.rel::bigint, c.nspname, c.relname, c.relkind, c.may_read, c.options ->>
            WITH RECURSIVE part (oid) AS (
                SELECT c.rel UNION ALL SELECT h.inhrelid FROM part JOIN pg_inherits AS h ON h.inhparent = part.oid)
            SELECT md5(string_agg(p.oid || ':' || p.relfilenode, ' ' ORDER BY p.oid)) FROM part JOIN pg_class AS p USING (oid))
-       ELSE c.relfilenode::text END,
+       ELSE c.relfilenode::text END || coalesce('/' || md5(c.options ->> 'where'), ''),
        c.relpages::bigint * 8192,
        a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, format_type(a.atttypid, a.atttypmod),
        coalesce(array_position(k.numbers, a.attnum), 0)
