@@ -13,12 +13,14 @@ struct SourceField;
 
 // A type as pg_type has it.
 struct SourceType {
-    std::string schema;                // "pg_catalog", "public"
-    std::string name;                  // typname: "int4", "numeric", "citext", "_int4" for an array
-    char kind = 'b';                   // typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
-    int modifier = -1;                 // atttypmod (of a domain: that of the type below)
-    std::vector<SourceField> parts = {};  // of an array its element, of a domain what it is over, of a composite its fields
+    std::string schema;  // "pg_catalog", "public"
+    std::string name;    // typname: "int4", "numeric", "citext", "_int4" for an array
+    char kind = 'b';     // typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
+    int modifier = -1;   // atttypmod (of a domain: that of the type below)
+    std::vector<SourceField> parts =
+        {};  // of an array its element, of a domain what it is over, of a composite its fields
     bool is_array = false;
+    int dimensions = 0;  // of an array: attndims, of a domain typndims; 0 where it was not declared
 };
 
 struct SourceField {
@@ -26,7 +28,8 @@ struct SourceField {
     SourceType type;
 };
 
-// Every type has one: text or json where the lake has nothing of the kind.
+// Every type has one: text or json where the lake has nothing of the kind. A list is read from an array, or from a string
+// that holds one, which is how pgvector's types print.
 lake::Type lake_type(const SourceType& type);
 
 }  // namespace eider::mirror
