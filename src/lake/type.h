@@ -41,7 +41,7 @@ struct Type {
     TypeKind kind = TypeKind::text;
     int width = 0;  // decimal: digits in all
     int scale = 0;  // decimal: digits after the point
-    std::vector<TypeField> fields = {};
+    std::vector<TypeField> fields;
 
     std::string sql() const;  // as DuckDB writes it: "DECIMAL(38,10)", "BIGINT[]", "STRUCT(a INTEGER, b VARCHAR)"
     bool operator==(const Type&) const = default;

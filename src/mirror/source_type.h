@@ -17,8 +17,8 @@ struct SourceType {
     std::string name;    // typname: "int4", "numeric", "citext", "_int4" for an array
     char kind = 'b';     // typtype: b base, c composite, d domain, e enum, r range, m multirange, p pseudo
     int modifier = -1;   // atttypmod (of a domain: that of the type below)
-    std::vector<SourceField> parts =
-        {};  // of an array its element, of a domain what it is over, of a composite its fields
+    // Of an array its element, of a domain what it is over, of a composite its fields.
+    std::vector<SourceField> parts;
     bool is_array = false;
     int dimensions = 0;  // of an array: attndims, of a domain typndims; 0 where it was not declared
 };
