@@ -235,6 +235,13 @@ bool has_same_names(const std::vector<TypeField>& fields) {
     return std::adjacent_find(seen.begin(), seen.end()) != seen.end();
 }
 
+bool can_be_inlined(const Type& type) {
+    if (type.kind == TypeKind::structure) return false;
+    if (type.kind != TypeKind::list) return true;
+    const Type& element = type.fields.at(0).type;
+    return element.kind != TypeKind::json && can_be_inlined(element);
+}
+
 std::optional<Type> parse_type(std::string_view sql) {
     return Parser(sql).whole();
 }

@@ -41,7 +41,7 @@ struct Type {
     TypeKind kind = TypeKind::text;
     int width = 0;  // decimal: digits in all
     int scale = 0;  // decimal: digits after the point
-    std::vector<TypeField> fields = {};
+    std::vector<TypeField> fields;
 
     std::string sql() const;  // as DuckDB writes it: "DECIMAL(38,10)", "BIGINT[]", "STRUCT(a INTEGER, b VARCHAR)"
     bool operator==(const Type&) const = default;
@@ -55,6 +55,11 @@ struct TypeField {
 
 // Whether two fields have one name as DuckDB sees it, which ignores the case of a-z: no STRUCT can hold them.
 bool has_same_names(const std::vector<TypeField>& fields);
+
+// Whether DuckLake keeps values of `type` whole when it inlines them into a catalog in PostgreSQL. Not so STRUCTs, which
+// lose quotes, backslashes and bytes there without a word or end DuckDB by an internal error, and not JSON[] (DuckLake of
+// DuckDB 1.5.5, tried with data_inlining_row_limit 100; in files all of them come back).
+bool can_be_inlined(const Type& type);
 
 // The type that a user asked for: what `sql` returns, in any case of letters, and a few other names of the same types
 // (TEXT, INT, TIMESTAMPTZ ...). nullopt: not one of ours. INTERVAL is not: Parquet files of DuckDB 1.5.5 hold no negative

@@ -112,6 +112,15 @@ TEST(LakeType, QuotesTheNamesThatDuckDbCannotReadWithoutQuotes) {
     }
 }
 
+TEST(LakeType, IsKeptOutOfTheCatalogWhereItWouldBreakThere) {
+    for (const char* type : {"INTEGER", "JSON", "VARCHAR[]", "BLOB[][]", "DECIMAL(38,10)[]"}) {
+        EXPECT_TRUE(can_be_inlined(parse_type(type).value())) << type;
+    }
+    for (const char* type : {"JSON[]", "JSON[][]", "STRUCT(a INTEGER)", "STRUCT(a INTEGER)[]"}) {
+        EXPECT_FALSE(can_be_inlined(parse_type(type).value())) << type;
+    }
+}
+
 TEST(LakeType, HoldsNoTwoFieldsThatDifferOnlyInCase) {
     const auto fields = [](std::vector<std::string> names) {
         std::vector<TypeField> all;

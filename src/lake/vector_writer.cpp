@@ -137,7 +137,11 @@ bool write_value(duckdb_vector vector, idx_t row, const Type& type, const JsonVa
         if (value.kind != JsonKind::string) return set_json_text(vector, row, value.text);
         return set_json_text(vector, row, std::string_view(value.text.data() - 1, value.text.size() + 2));  // with its quotes
     }
-    if (type.kind == TypeKind::list) return value.kind == JsonKind::nested && write_list(vector, row, type, value.text);
+    if (type.kind == TypeKind::list) {
+        // A string: pgvector writes its arrays so.
+        const bool can_be = value.kind == JsonKind::nested || (value.kind == JsonKind::string && !value.has_escapes);
+        return can_be && write_list(vector, row, type, value.text);
+    }
     if (type.kind == TypeKind::structure) return value.kind == JsonKind::nested && write_structure(vector, row, type, value.text);
     if (value.kind == JsonKind::nested && type.kind != TypeKind::text) return false;
     if (!value.has_escapes) return write_text_of(vector, row, type, value.text);

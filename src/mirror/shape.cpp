@@ -33,20 +33,22 @@ public:
                 .element = static_cast<std::uint32_t>(rows.unsigned_integer(row, 5)),
                 .base = static_cast<std::uint32_t>(rows.unsigned_integer(row, 6)),
                 .base_modifier = static_cast<int>(rows.integer(row, 7)),
-                .fields = nlohmann::json::parse(rows.text(row, 8))};
+                .base_dimensions = static_cast<int>(rows.integer(row, 8)),
+                .fields = nlohmann::json::parse(rows.text(row, 9))};
         }
     }
 
-    SourceType get(std::uint32_t oid, int modifier) const {
+    SourceType get(std::uint32_t oid, int modifier, int dimensions) const {
         const Entry& entry = known_.at(oid);
         SourceType type = entry.type;
         type.modifier = modifier;
+        type.dimensions = type.kind == 'd' ? entry.base_dimensions : dimensions;
         if (type.is_array) {
-            type.parts.push_back({"", get(entry.element, modifier)});
+            type.parts.push_back({"", get(entry.element, modifier, 0)});
         } else if (type.kind == 'd') {
-            type.parts.push_back({"", get(entry.base, entry.base_modifier)});
+            type.parts.push_back({"", get(entry.base, entry.base_modifier, entry.base_dimensions)});
         }
-        for (const auto& field : entry.fields) type.parts.push_back({field[0], get(field[1], field[2])});
+        for (const auto& field : entry.fields) type.parts.push_back({field[0], get(field[1], field[2], field[3])});
         return type;
     }
 
@@ -56,6 +58,7 @@ private:
         std::uint32_t element = 0;
         std::uint32_t base = 0;
         int base_modifier = -1;
+        int base_dimensions = 0;
         nlohmann::json fields;
     };
     std::map<std::uint32_t, Entry> known_;
@@ -130,7 +133,8 @@ std::map<std::uint32_t, Shape> read_shapes(Connection& connection, const std::ve
                      .bytes = rows.integer(row, 8),
                      .columns = {}};
         }
-        const SourceType source = types.get(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)), static_cast<int>(rows.integer(row, 12)));
+        const SourceType source = types.get(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)), static_cast<int>(rows.integer(row, 12)),
+                                            static_cast<int>(rows.integer(row, 15)));
         const lake::Type type = lake_type(source);
         shape.columns.push_back({.number = static_cast<int>(rows.integer(row, 9)),
                                  .name = rows.string(row, 10),

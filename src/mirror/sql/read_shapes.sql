@@ -26,7 +26,7 @@ SELECT c.rel::bigint, c.nspname, c.relname, c.relkind, c.may_read, c.options ->>
        ELSE c.relfilenode::text END || coalesce('/' || md5(c.options ->> 'where'), ''),
        c.relpages::bigint * 8192,
        a.attnum, a.attname, a.atttypid::bigint, a.atttypmod, format_type(a.atttypid, a.atttypmod),
-       coalesce(array_position(k.numbers, a.attnum), 0)
+       coalesce(array_position(k.numbers, a.attnum), 0), a.attndims
 FROM captured AS c
 JOIN pg_attribute AS a ON a.attrelid = c.rel AND a.attnum > 0 AND NOT a.attisdropped
                       AND (c.column_numbers IS NULL OR a.attnum = ANY (c.column_numbers))

@@ -11,7 +11,7 @@ WITH RECURSIVE used (oid) AS (
                   WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped) AS part (oid)
 )
 SELECT t.oid::bigint, n.nspname, t.typname, t.typtype, t.typsubscript = 'pg_catalog.array_subscript_handler'::regproc,
-       t.typelem::bigint, t.typbasetype::bigint, t.typtypmod,
-       coalesce((SELECT json_agg(json_build_array(a.attname, a.atttypid::bigint, a.atttypmod) ORDER BY a.attnum) FROM pg_attribute AS a
+       t.typelem::bigint, t.typbasetype::bigint, t.typtypmod, t.typndims,
+       coalesce((SELECT json_agg(json_build_array(a.attname, a.atttypid::bigint, a.atttypmod, a.attndims) ORDER BY a.attnum) FROM pg_attribute AS a
                  WHERE t.typtype = 'c' AND a.attrelid = t.typrelid AND a.attnum > 0 AND NOT a.attisdropped), '[]')
 FROM used JOIN pg_type AS t ON t.oid = used.oid JOIN pg_namespace AS n ON n.oid = t.typnamespace
