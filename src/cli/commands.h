@@ -12,6 +12,8 @@ void add_sync(CLI::App& app, Context& context);
 void add_status(CLI::App& app, Context& context);
 void add_query(CLI::App& app, Context& context);
 void add_attach(CLI::App& app, Context& context);
+void add_verify(CLI::App& app, Context& context);
+void add_resync(CLI::App& app, Context& context);
 void add_doctor(CLI::App& app, Context& context);
 void add_sql(CLI::App& app, Context& context);
 void add_uninstall(CLI::App& app, Context& context);
@@ -25,6 +27,8 @@ inline void add_commands(CLI::App& app, Context& context) {
     add_status(app, context);
     add_query(app, context);
     add_attach(app, context);
+    add_verify(app, context);
+    add_resync(app, context);
     add_doctor(app, context);
     add_sql(app, context);
     add_uninstall(app, context);

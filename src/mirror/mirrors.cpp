@@ -125,6 +125,11 @@ bool is_equal_ignoring_case(std::string_view a, std::string_view b) {
     return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return std::tolower(x) == std::tolower(y); });
 }
 
+bool matches_any(const std::vector<TablePattern>& patterns, const Shape& shape) {
+    return patterns.empty() ||
+           std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(shape.schema, shape.name); });
+}
+
 bool has_changed(const Shape& was, const Shape& is) {
     return was.schema != is.schema || was.name != is.name || was.storage != is.storage || !(was.columns == is.columns);
 }
@@ -134,7 +139,7 @@ bool has_changed(const Shape& was, const Shape& is) {
 Mirrors::Mirrors(capture::PostgresSource& source, lake::DuckLake& lake, const Config& config) : source_(source), lake_(lake), config_(config) {}
 
 bool Mirrors::is_due() {
-    if (!unfit_.empty() || has_more_) return true;
+    if (!unfit_.empty() || !again_.empty() || has_more_) return true;
     const std::string now = source_.connection().query(std::string(sql::fingerprint)).string(0, 0);
     if (now == seen_) return false;
     load();
@@ -155,7 +160,7 @@ void Mirrors::apply(std::int64_t batch) {
     batch_ = batch;
     load();
     const std::string now = source_.connection().query(std::string(sql::fingerprint)).string(0, 0);
-    const bool is_known = now == seen_ && !has_more_ && unfit_.empty();
+    const bool is_known = now == seen_ && !has_more_ && unfit_.empty() && again_.empty();
     std::map<std::uint32_t, Shape> shapes;
     if (!is_known) {
         shapes = read_shapes(source_.connection());
@@ -177,7 +182,7 @@ void Mirrors::apply(std::int64_t batch) {
         if (!why_not(shape).empty()) continue;
         const auto known = mirrors_->find(rel);
         const bool is_new = known == mirrors_->end() || known->second.state == "dropped";
-        if (!is_new && !has_changed(known->second.shape, shape)) continue;
+        if (!is_new && !has_changed(known->second.shape, shape) && !again_.contains(rel)) continue;
         touched.erase(rel);
         if (const auto unfit = unfit_.find(rel); unfit != unfit_.end()) {
             quarantine(shape, unfit->second);
@@ -185,7 +190,7 @@ void Mirrors::apply(std::int64_t batch) {
             has_more_ = true;
         } else {
             copied_bytes += shape.bytes;
-            if (!is_new && known->second.state == "mirrored") drop(known->second);
+            if (!is_new) drop(known->second);
             copy(shape);
         }
     }
@@ -203,6 +208,7 @@ void Mirrors::apply(std::int64_t batch) {
 
 void Mirrors::committed() {
     unfit_.clear();
+    again_.clear();
 }
 
 void Mirrors::rolled_back() {
@@ -261,7 +267,7 @@ std::string Mirrors::why_not(const Shape& shape) const {
 void Mirrors::drop_gone(const std::map<std::uint32_t, Shape>& shapes) {
     for (auto& [rel, mirror] : *mirrors_) {
         if (mirror.state == "dropped" || shapes.contains(rel)) continue;
-        if (mirror.state == "mirrored") drop(mirror);
+        drop(mirror);
         mirror.state = "dropped";
         mirror.reason = "the source table is gone, or no longer captured";
         note(mirror);
@@ -290,10 +296,6 @@ void Mirrors::copy(const Shape& shape) {
     }
     lake::Session& session = lake_.session();
     session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS lake.{}; CREATE TABLE {} ({})", quote_ident(shape.schema), mirror_name(shape), column_list(shape)));
-    if (!std::all_of(shape.columns.begin(), shape.columns.end(), [](const Column& column) { return lake::can_be_inlined(column.type); })) {
-        session.run(fmt::format("CALL lake.set_option('data_inlining_row_limit', 0, schema => {}, table_name => {})", quote_literal(shape.schema),
-                                quote_literal(shape.name)));
-    }
     lake_.use_threads(parts);
     run_over_rows(shape, shape.row_columns(), std::move(streams), fmt::format("INSERT INTO {} FROM eider_rows()", mirror_name(shape)));
     check_not_rewritten(shape);
@@ -413,6 +415,66 @@ void Mirrors::append_corrections(const Shape& shape) {
                                .data = rows.text(row, 0)});
     }
     lake_.append_corrections(batch_, std::make_unique<CorrectionStream>(std::move(corrections)));
+}
+
+std::vector<Verification> Mirrors::verify(const std::vector<TablePattern>& tables) {
+    std::vector<Verification> found;
+    for (const auto& [rel, mirror] : *mirrors_) {
+        if (mirror.state == "dropped" || !matches_any(tables, mirror.shape)) continue;
+        if (mirror.state == "mirrored") found.push_back(verify(mirror.shape));
+        else found.push_back({.table = mirror.shape.label(), .reason = fmt::format("{}: {}", mirror.state, mirror.reason)});
+    }
+    return found;
+}
+
+Verification Mirrors::verify(const Shape& shape) {
+    lake::Session& session = lake_.session();
+    Connection& reader = *source_.readers(1)[0];
+    reader.run(sql::reader_settings);
+    lake::RowStreams streams;
+    streams.push_back(std::make_unique<TableStream>(reader, shape.select({})));
+    run_over_rows(shape, shape.row_columns(), std::move(streams), "CREATE OR REPLACE TEMP TABLE eider_source AS FROM eider_rows()");
+    check_not_rewritten(shape);
+    Verification found{.table = shape.label(), .reason = {}, .rows = lake_.rows().rows()};
+    found.mirror_rows = session.query("SELECT count(*) FROM " + mirror_name(shape)).integer(0, 0);
+
+    std::vector<std::string> columns;
+    for (std::size_t i = 0; i < shape.columns.size(); ++i) columns.push_back(fmt::format("{} AS c{}", quote_ident(shape.columns[i].name), i));
+    session.run(fill(sql::verify, {{"mirror_rows", fmt::format("SELECT {} FROM {}", join(columns, ", "), mirror_name(shape))}}));
+    found.missing = session.query("SELECT count(*) FROM temp.eider_missing").integer(0, 0);
+    found.surplus = session.query("SELECT count(*) FROM temp.eider_surplus").integer(0, 0);
+    const Rows keys = session.query(fmt::format("SELECT DISTINCT concat_ws(', ', {0}) AS key FROM (SELECT {0} FROM temp.eider_missing UNION ALL "
+                                                "SELECT {0} FROM temp.eider_surplus) ORDER BY key LIMIT 5",
+                                                cells(shape.key())));
+    for (std::size_t row = 0; row < keys.rows.size(); ++row) found.keys.push_back(fmt::format("{} = {}", name_of_key(shape), keys.text(row, 0)));
+    session.run("DROP TABLE temp.eider_source; DROP TABLE temp.eider_missing; DROP TABLE temp.eider_surplus");
+    return found;
+}
+
+std::vector<std::string> Mirrors::resync(const std::vector<TablePattern>& tables) {
+    load();
+    std::vector<std::string> labels;
+    for (const auto& [rel, mirror] : *mirrors_) {
+        if (mirror.state == "dropped" || !matches_any(tables, mirror.shape)) continue;
+        again_.insert(rel);
+        labels.push_back(mirror.shape.label());
+    }
+    if (labels.empty()) throw Error(ErrorKind::config, "no mirror of such a name", "eider status shows all");
+    return labels;
+}
+
+std::map<std::pair<std::string, std::string>, MirrorState> Mirrors::states() {
+    load();
+    std::map<std::pair<std::string, std::string>, MirrorState> states;
+    for (const auto& [rel, shape] : read_shapes(source_.connection())) {
+        MirrorState& state = states[{shape.schema, shape.name}];
+        const auto known = mirrors_->find(rel);
+        const std::string reason = why_not(shape);
+        if (!reason.empty()) state = {.state = "none", .reason = reason};
+        else if (known == mirrors_->end() || known->second.state == "dropped") state = {.state = "waiting", .reason = "the next sync makes the first copy"};
+        else state = {.state = known->second.state, .reason = known->second.reason};
+    }
+    return states;
 }
 
 // The mirror stays as it is, and is told to be no longer true.

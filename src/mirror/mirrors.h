@@ -11,6 +11,7 @@
 #include <optional>
 #include <set>
 #include <string>
+#include <utility>
 #include <vector>
 
 #include "base/error.h"
@@ -25,6 +26,25 @@ namespace eider::mirror {
 // the table is known to be left out.
 struct TryAgain {};
 
+// What a comparison of a mirror with its source found, both as of one snapshot.
+struct Verification {
+    std::string table;                // shop.orders
+    std::string reason;               // why there was nothing to compare; empty: there was
+    std::int64_t rows = 0;            // of the source
+    std::int64_t mirror_rows = 0;
+    std::int64_t missing = 0;         // rows of the source that the mirror lacks, or has otherwise
+    std::int64_t surplus = 0;         // rows of the mirror that the source does not have, or not so
+    std::vector<std::string> keys;    // of the first of both
+
+    bool is_equal() const { return reason.empty() && missing == 0 && surplus == 0; }
+};
+
+// A table's mirror, as `status` shows it.
+struct MirrorState {
+    std::string state;   // mirrored, quarantined, waiting, none
+    std::string reason;
+};
+
 class Mirrors {
 public:
     // Both must outlive the mirrors.
@@ -36,6 +56,17 @@ public:
     // All that batch number `batch` means for the mirrors. Call in BatchPlan::also.
     // Throws TryAgain, and what source and lake throw.
     void apply(std::int64_t batch);
+
+    // Compares the mirrors of tables that match (all, where `tables` is empty) with their source, row by row, every
+    // column. Call after apply, in the same batch.
+    std::vector<Verification> verify(const std::vector<TablePattern>& tables);
+
+    // Has the mirrors of tables that match copied anew by the next batch. The labels of those tables.
+    // Throws Error(config) where nothing matches.
+    std::vector<std::string> resync(const std::vector<TablePattern>& tables);
+
+    // By schema and table, all that are captured.
+    std::map<std::pair<std::string, std::string>, MirrorState> states();
 
     // What became of the batch.
     void committed();
@@ -58,6 +89,7 @@ private:
     void apply_changes(const Shape& shape);
     void settle_doubts(const Shape& shape);
     void append_corrections(const Shape& shape);
+    Verification verify(const Shape& shape);
     void quarantine(const Shape& shape, const std::string& reason);
     void note(const Mirror& mirror, std::optional<std::int64_t> row_count = std::nullopt);
 
@@ -65,6 +97,7 @@ private:
     lake::DuckLake& lake_;
     const Config& config_;
     std::optional<std::map<std::uint32_t, Mirror>> mirrors_;  // by oid; empty: to be read from the lake
+    std::set<std::uint32_t> again_;               // to be copied anew
     std::map<std::uint32_t, std::string> unfit_;  // tables whose copy failed, and why: to be quarantined by the next try
     std::string seen_;             // fingerprint of the catalogs when nothing was due
     std::int64_t batch_ = 0;

@@ -91,30 +91,38 @@ SourceType part_of(const SourceType& type) {
     return part;
 }
 
+Type natural_type(const SourceType& type);
+
 Type array_type(const SourceType& type) {
-    Type result = list_of(lake_type(part_of(type)));
+    Type result = list_of(natural_type(part_of(type)));
     for (int i = 1; i < type.dimensions; ++i) result = list_of(std::move(result));
     return result;
 }
 
 Type composite_type(const SourceType& type) {
     Type result{TypeKind::structure};
-    for (const SourceField& part : type.parts) result.fields.push_back({part.name, lake_type(part.type)});
+    for (const SourceField& part : type.parts) result.fields.push_back({part.name, natural_type(part.type)});
     // A STRUCT has a field, and no two that differ only in case.
     if (result.fields.empty() || lake::has_same_names(result.fields)) return {TypeKind::json};
     return result;
 }
 
-}  // namespace
-
-lake::Type lake_type(const SourceType& type) {
+Type natural_type(const SourceType& type) {
     if (type.is_array && !type.parts.empty()) return array_type(type);
     switch (type.kind) {
         case 'c': return composite_type(type);
-        case 'd': return type.parts.empty() ? Type{TypeKind::text} : lake_type(part_of(type));
+        case 'd': return type.parts.empty() ? Type{TypeKind::text} : natural_type(part_of(type));
         case 'b': return base_type(type);
         default: return {TypeKind::text};  // enums, ranges, multiranges
     }
+}
+
+}  // namespace
+
+lake::Type lake_type(const SourceType& type) {
+    Type natural = natural_type(type);
+    // Small batches of a mirror stand in the catalog, where DuckLake damages some types.
+    return lake::can_be_inlined(natural) ? natural : Type{TypeKind::json};
 }
 
 }  // namespace eider::mirror

@@ -55,14 +55,41 @@ bool Consumer::is_due() {
     return source_.has_changes(head_->cursor) || (mirrors_ != nullptr && mirrors_->is_due());
 }
 
-BatchReport Consumer::move(std::atomic<std::int64_t>* running) {
+std::vector<mirror::Verification> Consumer::verify(const std::vector<TablePattern>& tables) {
+    struct NothingToKeep {};
+    if (!head_) begin();
+    hold();
+    const bool keeps = is_due();
+    std::vector<mirror::Verification> found;
+    const lake::Head before = *head_;
+    try {
+        move(nullptr, [&] {
+            found = mirrors_->verify(tables);
+            if (!keeps) throw NothingToKeep();
+        });
+    } catch (const NothingToKeep&) {
+        is_in_doubt_ = false;  // not even tried to commit
+        head_ = before;
+        return found;
+    }
+    confirm();
+    return found;
+}
+
+// inspect: called when the batch is whole but not committed; what it throws undoes the batch.
+BatchReport Consumer::move(std::atomic<std::int64_t>* running, const std::function<void()>& inspect) {
     const lake::Head before = *head_;
     for (;;) {
         auto snapshot = source_.open(before.cursor);
         crash_point("batch.snapshot_taken");
         head_ = before;
         lake::BatchPlan next = plan(snapshot->cursor());
-        if (mirrors_ != nullptr) next.also = [&] { mirrors_->apply(next.batch); };
+        if (mirrors_ != nullptr) {
+            next.also = [&] {
+                mirrors_->apply(next.batch);
+                if (inspect) inspect();
+            };
+        }
         head_.reset();  // until the lake has answered we do not know its head
         is_in_doubt_ = true;
         BatchReport report{.batch = next.batch, .moved = {}};

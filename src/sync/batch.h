@@ -8,8 +8,10 @@
 
 #include <atomic>
 #include <cstdint>
+#include <functional>
 #include <optional>
 #include <string>
+#include <vector>
 
 #include "capture/source.h"
 #include "lake/lake.h"
@@ -37,12 +39,15 @@ public:
     // source and lake throw.
     std::optional<BatchReport> batch(std::atomic<std::int64_t>* running = nullptr);
 
+    // Compares mirrors with their source at one snapshot. Moves what waits first; leaves no trace where nothing did.
+    std::vector<mirror::Verification> verify(const std::vector<TablePattern>& tables);
+
 private:
     void begin();
     void check_identity() const;
     void hold();
     bool is_due();
-    BatchReport move(std::atomic<std::int64_t>* running);
+    BatchReport move(std::atomic<std::int64_t>* running, const std::function<void()>& inspect = {});
     lake::BatchPlan plan(const std::string& cursor) const;
     void confirm();
 
