@@ -154,18 +154,48 @@ TEST_P(Takeover, WhileTheFormerHolderStandsStillLeavesEachChangeOnce) {
     EXPECT_EQ(pipeline.peek("SELECT count(*) FROM eider.log WHERE kind = 'epoch'").at(0).at(0), "1");
 }
 
+std::string name_of_takeover(const testing::TestParamInfo<std::tuple<CatalogKind, std::string>>& test) {
+    std::string name = name_of(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
+    name[name.find('.')] = '_';
+    return name;
+}
+
 INSTANTIATE_TEST_SUITE_P(
     At, Takeover,
-    testing::Combine(testing::Values(CatalogKind::source, CatalogKind::sqlite),
+    testing::Combine(testing::Values(CatalogKind::source),
                      testing::Values("batch.snapshot_taken", "batch.before_events", "batch.after_events",
                                      "batch.before_commit", "batch.after_commit", "batch.before_confirm",
                                      "batch.confirmed", "takeover.begin", "takeover.before_commit",
                                      "takeover.after_commit", "takeover.before_claim", "takeover.claimed")),
-    [](const auto& test) {
-        std::string name = name_of(std::get<0>(test.param)) + "_" + std::get<1>(test.param);
-        name[name.find('.')] = '_';
-        return name;
-    });
+    name_of_takeover);
+
+// Fewer: where a transaction stands still the other one waits for SQLite's lock, five seconds each time.
+INSTANTIATE_TEST_SUITE_P(AtSome, Takeover,
+                         testing::Combine(testing::Values(CatalogKind::sqlite),
+                                          testing::Values("batch.snapshot_taken", "batch.before_commit",
+                                                          "batch.after_commit", "batch.before_confirm",
+                                                          "takeover.begin", "takeover.after_commit",
+                                                          "takeover.before_claim")),
+                         name_of_takeover);
+
+// A laptop that sleeps, a machine that is moved, a debugger: the process knows nothing of the time between.
+TEST_P(TwoWriters, AProcessThatIsStoppedWhileItLosesItsSessionMovesNothingTwiceWhenItGoesOn) {
+    Halted first(pipeline_, {"sync"}, "batch.before_commit");
+    first.process().signal(SIGSTOP);
+    first.go_on();
+    cut_from_source(pipeline_);
+    Workload(pipeline_.source, 2, 2).wait_for(5);
+    const Finished second = pipeline_.eider({"sync"});
+    // Only a PostgreSQL catalog lets a second one in while the first has a transaction open, or the file.
+    if (GetParam() == CatalogKind::source) EXPECT_EQ(second.exit_code, 0) << second.err;
+    else EXPECT_THAT(second.exit_code, AnyOf(conflict, is_running)) << second.err;
+    first.process().signal(SIGCONT);
+    const Finished ended = first.process().wait();
+    EXPECT_NE(ended.exit_code, 0) << ended.out;
+    EXPECT_THAT(ended.err, HasSubstr("hint: "));
+    pipeline_.must({"sync", "--until-empty"});
+    EXPECT_EQ(differences(pipeline_), "");
+}
 
 TEST(TakeoverOfOneRun, EndsTheFormerHolderWithAnErrorAndNothingTwice) {
     Pipeline pipeline;
