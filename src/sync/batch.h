@@ -31,13 +31,16 @@ public:
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
 
+    // Looks at both sides and refuses what does not fit together; changes nothing. Each batch starts with it; to be
+    // called before whatever else changes the source. Throws as `batch` does.
+    void begin();
+
     // Moves what was committed since the last batch; nullopt when nothing was. `running` is added to as events arrive.
     // Throws Error: running, fenced, source_changed, lake_unavailable (no such consumer here: init), and what
     // source and lake throw.
     std::optional<BatchReport> batch(std::atomic<std::int64_t>* running = nullptr);
 
 private:
-    void begin();
     void check_identity() const;
     void hold();
     lake::BatchPlan plan(const std::string& cursor) const;
