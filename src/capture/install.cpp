@@ -35,6 +35,7 @@ std::string install_sql(const Config& config, const std::vector<WantedTable>& ta
     std::string text;
     for (const auto part : {sql::install_schema, sql::install_capture, sql::install_slots, sql::install_attach, sql::install_rights}) text += part;
     text = fill(text, {{"version", EIDER_VERSION},
+                       {"here", trim(sql::here)},
                        {"version_literal", quote_literal(schema_version)},
                        {"owner", quote_literal(config.capture.owner)},
                        {"writer", quote_literal(writer_role(config))},
@@ -53,6 +54,12 @@ std::optional<Installation> read_installation(Connection& connection) {
     const auto row = connection.query("SELECT id, version, active_slot FROM audit.installation");
     if (row.empty()) return std::nullopt;
     return Installation{.id = row.string(0, 0), .version = row.string(0, 1), .active_slot = static_cast<int>(row.integer(0, 2))};
+}
+
+bool is_installed_here(Connection& connection) {
+    if (!connection.query("SELECT to_regclass('audit.installation') IS NOT NULL").boolean(0, 0)) return false;
+    const auto row = connection.query(fill("SELECT home = {{here}} FROM audit.installation", {{"here", trim(sql::here)}}));
+    return !row.empty() && row.boolean(0, 0);
 }
 
 Installation check_installation(Connection& connection) {

@@ -32,6 +32,9 @@ std::string uninstall_sql(const Config& config);
 // nullopt: nothing is installed.
 std::optional<Installation> read_installation(postgres::Connection& connection);
 
+// Whether capture is installed, and in this very database: not in another one of which this is a copy.
+bool is_installed_here(postgres::Connection& connection);
+
 // Throws Error: not_installed when capture is missing or of another version, source_denied when the role may not use
 // it, source_rejected on a server that is too old or a standby.
 Installation check_installation(postgres::Connection& connection);

@@ -190,7 +190,7 @@ PostgresSource::PostgresSource(PostgresSourceOptions options)
 PostgresSource::~PostgresSource() = default;
 
 SourceIdentity PostgresSource::identity() {
-    const auto row = connection_.query(std::string(sql::read_identity));
+    const auto row = connection_.query(fill(sql::read_identity, {{"here", trim(sql::here)}}));
     if (row.empty()) throw Error(ErrorKind::not_installed, "schema audit holds no installation", "install capture: eider init");
     return {.system_identifier = row.string(0, 0), .database = row.string(0, 1), .installation = row.string(0, 2)};
 }

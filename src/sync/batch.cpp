@@ -33,7 +33,7 @@ Consumer::~Consumer() {
 }
 
 std::optional<BatchReport> Consumer::batch(std::atomic<std::int64_t>* running) {
-    if (!head_) begin();
+    begin();
     if (!is_due()) {
         source_.free_slots();
         return std::nullopt;
@@ -57,7 +57,7 @@ bool Consumer::is_due() {
 
 std::vector<mirror::Verification> Consumer::verify(const std::vector<TablePattern>& tables) {
     struct NothingToKeep {};
-    if (!head_) begin();
+    begin();
     hold();
     const bool keeps = is_due();
     std::vector<mirror::Verification> found;
@@ -113,8 +113,8 @@ BatchReport Consumer::move(std::atomic<std::int64_t>* running, const std::functi
     }
 }
 
-// Looks at both sides and refuses what does not fit together, before anything is changed.
 void Consumer::begin() {
+    if (head_) return;
     identity_ = source_.identity();
     if (!locked_ && !source_.lock(name_)) {
         throw Error(ErrorKind::running, fmt::format("another eider works as consumer '{}' of this source", name_),
@@ -123,7 +123,8 @@ void Consumer::begin() {
     locked_ = true;
     auto head = lake_.head(name_);
     if (!head) {
-        throw Error(ErrorKind::lake_unavailable, fmt::format("this lake knows no consumer '{}'", name_), "start it: eider init");
+        throw Error(ErrorKind::lake_unavailable, fmt::format("this lake knows no consumer '{}'", name_),
+                    "start it: eider init");
     }
     if (holds_ && head->epoch != head_epoch_) throw fenced();
     head_ = std::move(head);
@@ -137,30 +138,48 @@ void Consumer::begin() {
 
 void Consumer::check_identity() const {
     const SourceIdentity& known = head_->source;
+    if (identity_.is_copy()) {
+        throw Error(
+            ErrorKind::source_changed,
+            fmt::format(
+                "database '{}' is a copy, made by a restored dump or a template, of one in which capture was installed",
+                identity_.database),
+            "give it a lake of its own: another catalog_schema and data_path, then eider init; or, if it takes the "
+            "place of the original, "
+            "go on in this lake with a gap: eider init --adopt");
+    }
     if (known.system_identifier != identity_.system_identifier || known.database != identity_.database) {
-        throw Error(ErrorKind::source_changed,
-                    fmt::format("this lake was filled from database '{}' of cluster {}, but the source is '{}' of cluster {}", known.database,
-                                known.system_identifier, identity_.database, identity_.system_identifier),
-                    "a restored or copied database needs a lake of its own: give it another catalog_schema and data_path, then eider init");
+        throw Error(
+            ErrorKind::source_changed,
+            fmt::format("this lake was filled from database '{}' of cluster {}, but the source is '{}' of cluster {}",
+                        known.database, known.system_identifier, identity_.database, identity_.system_identifier),
+            "a restored or copied database needs a lake of its own: give it another catalog_schema and data_path, then "
+            "eider init");
     }
     if (known.installation != identity_.installation) {
-        throw Error(ErrorKind::source_changed,
-                    fmt::format("this lake was filled from installation {}, but capture was installed anew as {}", known.installation,
-                                identity_.installation),
-                    "what changed in between was not captured. Go on with a gap: eider init --adopt; or start a new lake");
+        throw Error(
+            ErrorKind::source_changed,
+            fmt::format("this lake was filled from installation {}, but capture was installed anew as {}",
+                        known.installation, identity_.installation),
+            "what changed in between was not captured. Go on with a gap: eider init --adopt; or start a new lake");
     }
     const Snapshot cursor = Snapshot::parse(head_->cursor);
     if (const std::uint64_t next = source_.next_xid(); cursor.xmax > next) {
-        throw Error(ErrorKind::source_changed,
-                    fmt::format("the lake has seen transactions up to {}, the source is only at {}: it was set back in time", cursor.xmax - 1, next),
-                    "a database recovered to an earlier time needs a new lake: another catalog_schema and data_path, then eider init");
+        throw Error(
+            ErrorKind::source_changed,
+            fmt::format("the lake has seen transactions up to {}, the source is only at {}: it was set back in time",
+                        cursor.xmax - 1, next),
+            "a database recovered to an earlier time needs a new lake: another catalog_schema and data_path, then "
+            "eider init");
     }
     const auto confirmed = source_.confirmed(name_);
     if (confirmed && confirmed->batch > head_->batch) {
         throw Error(ErrorKind::source_changed,
-                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has only {}: it is another lake, or an older copy",
+                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has only {}: it is "
+                                "another lake, or an older copy",
                                 confirmed->batch, name_, head_->batch),
-                    "use the lake that has them; or start with a gap: eider init --adopt; or give this lake a consumer name of its own");
+                    "use the lake that has them; or start with a gap: eider init --adopt; or give this lake a consumer "
+                    "name of its own");
     }
 }
 

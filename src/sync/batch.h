@@ -34,7 +34,12 @@ public:
     Consumer(const Consumer&) = delete;
     Consumer& operator=(const Consumer&) = delete;
 
-    // Moves what was committed since the last batch, and copies tables whose mirror is due; nullopt when there was nothing. `running` is added to as events arrive.
+    // Looks at both sides and refuses what does not fit together; changes nothing. Each batch starts with it; to be
+    // called before whatever else changes the source. Throws as `batch` does.
+    void begin();
+
+    // Moves what was committed since the last batch, and copies tables whose mirror is due; nullopt when there was
+    // nothing. `running` is added to as events arrive.
     // Throws Error: running, fenced, source_changed, lake_unavailable (no such consumer here: init), and what
     // source and lake throw.
     std::optional<BatchReport> batch(std::atomic<std::int64_t>* running = nullptr);
@@ -43,7 +48,6 @@ public:
     std::vector<mirror::Verification> verify(const std::vector<TablePattern>& tables);
 
 private:
-    void begin();
     void check_identity() const;
     void hold();
     bool is_due();

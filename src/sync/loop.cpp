@@ -48,6 +48,7 @@ void Loop::disconnect() {
 
 std::optional<BatchReport> Loop::once() {
     connect();
+    consumer_->begin();  // tables of a database that is not this lake's must not be attached
     if (options_.before_batch) options_.before_batch(sides_);
     auto report = consumer_->batch(options_.running);
     if (report && options_.moved) options_.moved(sides_, *report);

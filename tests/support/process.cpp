@@ -10,6 +10,7 @@
 #include <gtest/gtest.h>
 #include <sys/mman.h>
 #include <sys/prctl.h>
+#include <sys/resource.h>
 #include <sys/wait.h>
 #include <unistd.h>
 
@@ -83,6 +84,7 @@ Process::Process(Process&& other) noexcept
       out_(std::exchange(other.out_, -1)),
       err_(std::exchange(other.err_, -1)),
       status_(other.status_),
+      peak_kib_(other.peak_kib_),
       name_(std::move(other.name_)) {}
 
 Process::~Process() {
@@ -95,7 +97,11 @@ Process::~Process() {
 }
 
 bool Process::is_running() {
-    if (pid_ > 0 && ::waitpid(pid_, &status_, WNOHANG) == pid_) pid_ = 0;
+    rusage usage{};
+    if (pid_ > 0 && ::wait4(pid_, &status_, WNOHANG, &usage) == pid_) {
+        pid_ = 0;
+        peak_kib_ = usage.ru_maxrss;
+    }
     return pid_ > 0;
 }
 
@@ -117,7 +123,7 @@ Finished Process::wait(std::chrono::seconds deadline) {
         signal(SIGKILL);
         ::waitpid(std::exchange(pid_, 0), &status_, 0);
     }
-    return {dev::exit_code_of(status_), out(), err()};
+    return {dev::exit_code_of(status_), out(), err(), peak_kib_};
 }
 
 Finished run(const std::vector<std::string>& argv, const Variables& environment, const fs::path& folder) {

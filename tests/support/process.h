@@ -22,6 +22,7 @@ struct Finished {
     int exit_code = 0;  // 128 + n for a program ended by signal n
     std::string out;
     std::string err;
+    long peak_kib = 0;  // of memory: the most that was resident at once
 };
 
 class Process {
@@ -49,6 +50,7 @@ private:
     int out_ = -1;
     int err_ = -1;
     int status_ = 0;
+    long peak_kib_ = 0;
     std::string name_;
 };
 

@@ -1,5 +1,6 @@
 #include "support/workload.h"
 
+#include <chrono>
 #include <map>
 #include <random>
 #include <stdexcept>
@@ -14,18 +15,26 @@ namespace {
 
 constexpr int ids = 60;
 
+// An application thinks, too: so the load leaves the machine to the eiders.
+constexpr std::chrono::milliseconds thinking_time{4};
+
 std::string noted(char op, const std::string& change) {
-    return fmt::format("WITH changed AS ({} RETURNING id, token) INSERT INTO shop.plain (op, id, token) SELECT '{}', id, token FROM changed",
-                       change, op);
+    return fmt::format(
+        "WITH changed AS ({} RETURNING id, token) INSERT INTO shop.plain (op, id, token) SELECT '{}', id, token FROM "
+        "changed",
+        change, op);
 }
 
 std::string statement(std::mt19937& random, long long token) {
     const int id = std::uniform_int_distribution(1, ids)(random);
     switch (std::uniform_int_distribution(0, 5)(random)) {
         case 0:
-        case 1: return noted('I', fmt::format("INSERT INTO shop.item VALUES ({}, {}) ON CONFLICT DO NOTHING", id, token));
+        case 1:
+            return noted('I', fmt::format("INSERT INTO shop.item VALUES ({}, {}) ON CONFLICT DO NOTHING", id, token));
         case 2: return noted('D', fmt::format("DELETE FROM shop.item WHERE id = {}", id));
-        case 3: return noted('U', fmt::format("UPDATE shop.item SET token = {} WHERE id BETWEEN {} AND {}", token, id, id + 10));
+        case 3:
+            return noted('U',
+                         fmt::format("UPDATE shop.item SET token = {} WHERE id BETWEEN {} AND {}", token, id, id + 10));
         default: return noted('U', fmt::format("UPDATE shop.item SET token = {} WHERE id = {}", token, id));
     }
 }
@@ -41,7 +50,8 @@ void Workload::create_tables(Client& client) {
 Workload::Workload(const Database& database, int clients, unsigned seed)
     : tokens_(Client(database.uri).number("SELECT coalesce(max(token), 0) FROM shop.plain")) {
     for (int i = 0; i < clients; ++i) {
-        clients_.emplace_back([this, uri = database.uri, own = seed * 100 + static_cast<unsigned>(i)](const std::stop_token& stop) { work(stop, uri, own); });
+        clients_.emplace_back([this, uri = database.uri, own = seed * 100 + static_cast<unsigned>(i)](
+                                  const std::stop_token& stop) { work(stop, uri, own); });
     }
 }
 
@@ -70,10 +80,31 @@ void Workload::work(const std::stop_token& stop, const std::string& uri, unsigne
             const bool keeps = std::uniform_int_distribution(0, 9)(random) > 0;
             client.run(keeps ? "COMMIT" : "ROLLBACK");
             if (keeps) ++commits_;
+            std::this_thread::sleep_for(thinking_time);
         } catch (const std::runtime_error&) {
             client.run("ROLLBACK");  // a deadlock among the clients
         }
     }
+}
+
+LakeUnderLoad::LakeUnderLoad(CatalogKind catalog) : pipeline(catalog) {
+    pipeline.environment["EIDER_TABLES"] = "shop.item";
+    Workload::create_tables(pipeline.application);
+    pipeline.init();
+    workload = std::make_unique<Workload>(pipeline.source, 2);
+}
+
+std::string LakeUnderLoad::differences_at_rest(const Variables& variables) {
+    workload.reset();
+    pipeline.must({"sync", "--until-empty"}, variables);
+    std::string wrong = differences(pipeline);
+    workload = std::make_unique<Workload>(pipeline.source, 2, ++seed_);
+    return wrong;
+}
+
+std::string name_of(CatalogKind catalog) {
+    if (catalog == CatalogKind::duckdb) return "DuckDb";
+    return catalog == CatalogKind::sqlite ? "Sqlite" : "Postgres";
 }
 
 long long last_noted(const Pipeline& pipeline) {
@@ -82,13 +113,15 @@ long long last_noted(const Pipeline& pipeline) {
 
 std::string differences(const Pipeline& pipeline, long long from) {
     std::map<std::string, int> there;
-    for (const auto& row : pipeline.peek("SELECT cdc_op || ' ' || (data->>'id') || ' ' || (data->>'token') FROM cdc")) ++there[row.at(0)];
+    for (const auto& row : pipeline.peek("SELECT cdc_op || ' ' || (data->>'id') || ' ' || (data->>'token') FROM cdc"))
+        ++there[row.at(0)];
     std::string out;
     int wrong = 0;
     const auto tell = [&](const std::string& change, const std::string& what) {
         if (++wrong <= 10) out += fmt::format("{} {}\n", change, what);
     };
-    for (const auto& row : Client(pipeline.source.uri).run("SELECT op || ' ' || id || ' ' || token, n FROM shop.plain ORDER BY n")) {
+    for (const auto& row :
+         Client(pipeline.source.uri).run("SELECT op || ' ' || id || ' ' || token, n FROM shop.plain ORDER BY n")) {
         const std::string change = row[0].value_or("");
         const auto found = there.find(change);
         if (found == there.end()) {

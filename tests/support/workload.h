@@ -8,10 +8,14 @@
 #pragma once
 
 #include <atomic>
+#include <map>
+#include <memory>
 #include <stop_token>
 #include <string>
 #include <thread>
 #include <vector>
+
+#include <gtest/gtest.h>
 
 #include "support/pipeline.h"
 
@@ -38,6 +42,42 @@ private:
     std::atomic<long long> tokens_;
     std::vector<std::jthread> clients_;
 };
+
+// A lake with a workload beside it that goes on while eiders come and go.
+class LakeUnderLoad {
+public:
+    explicit LakeUnderLoad(CatalogKind catalog);
+
+    // Brings the lake up to date while the workload stands still; what `differences` then says.
+    std::string differences_at_rest(const Variables& variables = {});
+
+    Pipeline pipeline;
+    std::unique_ptr<Workload> workload;
+
+private:
+    unsigned seed_ = 1;
+};
+
+// One such lake for each catalog, for all tests of a suite: what one of them breaks the next one meets.
+template <typename Parameter>
+class OnLakesUnderLoad : public testing::TestWithParam<Parameter> {
+public:
+    static void TearDownTestSuite() { lakes().clear(); }
+
+    static LakeUnderLoad& lake(CatalogKind catalog) {
+        auto& lake = lakes()[catalog];
+        if (lake == nullptr) lake = std::make_unique<LakeUnderLoad>(catalog);
+        return *lake;
+    }
+
+private:
+    static std::map<CatalogKind, std::unique_ptr<LakeUnderLoad>>& lakes() {
+        static std::map<CatalogKind, std::unique_ptr<LakeUnderLoad>> all;
+        return all;
+    }
+};
+
+std::string name_of(CatalogKind catalog);
 
 // What is wrong with the lake: changes that are missing, there twice, or were never committed; "" when all is right. Of
 // changes noted up to `from` (a shop.plain.n) it only minds those that are there twice, or were never committed.

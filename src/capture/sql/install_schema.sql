@@ -102,6 +102,7 @@ CREATE SEQUENCE IF NOT EXISTS audit.cdc_seq AS bigint CACHE 1;
 
 CREATE TABLE IF NOT EXISTS audit.installation (
     id           uuid        NOT NULL DEFAULT gen_random_uuid(),
+    home         text        NOT NULL,                -- cluster and oid of its database: anywhere else this is a copy
     version      text        NOT NULL,                -- of these statements
     durability   text        NOT NULL CHECK (durability IN ('unlogged', 'logged')),
     active_slot  integer     NOT NULL DEFAULT 1 CHECK (active_slot BETWEEN 1 AND 3),
@@ -169,8 +170,19 @@ BEGIN
 END
 $eider$;
 
-INSERT INTO audit.installation AS i (version, durability, writer, reader, made_roles)
-VALUES ({{version_literal}}, {{durability}}, current_setting('eider.install_writer'), {{role}},
+-- A restored dump, or a database made from a template, brings along slots, cursors and names of another life: numbers of
+-- transactions and of tables that mean something else here, or nothing yet. Capture starts anew in it.
+DO $eider$
+BEGIN
+    IF EXISTS (SELECT FROM audit.installation AS i WHERE i.home <> {{here}}) THEN
+        TRUNCATE audit.cdc_1, audit.cdc_2, audit.cdc_3, audit.consumer, audit.relation, audit.installation;
+        RAISE WARNING 'eider: this database is a copy of another one: capture starts anew in it';
+    END IF;
+END
+$eider$;
+
+INSERT INTO audit.installation AS i (home, version, durability, writer, reader, made_roles)
+VALUES ({{here}}, {{version_literal}}, {{durability}}, current_setting('eider.install_writer'), {{role}},
         string_to_array(current_setting('eider.install_created'), ','))
 ON CONFLICT (one) DO UPDATE SET
     version = excluded.version, durability = excluded.durability, writer = excluded.writer, reader = excluded.reader,
