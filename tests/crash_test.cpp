@@ -59,12 +59,14 @@ std::string words(std::string point) {
 const std::set<std::string> at_init{"init", "attach"};
 const std::set<std::string> at_sync{"batch", "takeover"};
 const std::set<std::string> at_slots{"rotate", "release"};
+const std::set<std::string> at_copy{"mirror"};
 
 TEST(CrashPoint, EachBelongsToAScenarioBelow) {
     EXPECT_THAT(points(), SizeIs(testing::Ge(20)));
     for (const auto& point : points()) {
         const std::string part = part_of(point);
-        EXPECT_TRUE(at_init.contains(part) || at_sync.contains(part) || at_slots.contains(part))
+        EXPECT_TRUE(at_init.contains(part) || at_sync.contains(part) || at_slots.contains(part) ||
+                    at_copy.contains(part))
             << "no scenario reaches " << point;
     }
 }
@@ -127,6 +129,28 @@ TEST_P(CrashOfLaterBatch, LeavesEachChangeInTheLakeOnce) {
 }
 
 INSTANTIATE_TEST_SUITE_P(At, CrashOfLaterBatch, testing::ValuesIn(points_of({"batch"})),
+                         [](const auto& test) { return words(test.param); });
+
+// --- the first copy of a mirror ---------------------------------------------------------------------------------------
+
+class CrashOfCopy : public testing::TestWithParam<std::string> {};
+
+TEST_P(CrashOfCopy, IsMadeUpForByTheNextSync) {
+    Pipeline pipeline;
+    pipeline.environment["EIDER_TABLES"] = "shop.item";
+    pipeline.environment["EIDER_MIRROR"] = "true";
+    Workload::create_tables(pipeline.application);
+    pipeline.init();
+    Workload workload(pipeline.source, 2);
+    workload.wait_for(5);
+    EXPECT_EQ(pipeline.eider({"sync"}, {{"EIDER_CRASH_AT", GetParam()}}).exit_code, killed) << GetParam() << " was not reached";
+    workload.stop();
+    pipeline.must({"sync", "--until-empty"});
+    EXPECT_EQ(differences(pipeline), "");
+    pipeline.must({"verify"});
+}
+
+INSTANTIATE_TEST_SUITE_P(At, CrashOfCopy, testing::ValuesIn(points_of(at_copy)),
                          [](const auto& test) { return words(test.param); });
 
 // --- rotation and release --------------------------------------------------------------------------------------------

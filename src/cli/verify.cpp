@@ -20,7 +20,9 @@ namespace {
 // Both sides, for a command that works on the mirrors once.
 struct MirrorSides {
     explicit MirrorSides(const Config& config)
-        : source(source_options(config)), lake(lake_options(config), lake::Access::write), mirrors(source, lake, config),
+        : source(source_options(config)),
+          lake(lake_options(config), lake::Access::write),
+          mirrors(source, lake, config),
           consumer(source, lake, config.consumer, &mirrors) {
         capture::check_installation(source.connection());
     }
@@ -40,23 +42,30 @@ std::vector<TablePattern> patterns_of(const std::vector<std::string>& tables) {
 std::string verdict(const mirror::Verification& found) {
     if (found.is_equal()) return "equal";
     if (!found.reason.empty()) return found.reason;
-    return fmt::format("{} missing or different, {} too many or different; {}", with_separators(found.missing), with_separators(found.surplus),
-                       join(found.keys, "; "));
+    return fmt::format("{} missing or different, {} too many or different; {}", with_separators(found.missing),
+                       with_separators(found.surplus), join(found.keys, "; "));
 }
 
 void print_found(const std::vector<mirror::Verification>& all, bool json) {
     if (json) {
         nlohmann::ordered_json tables = nlohmann::ordered_json::array();
         for (const auto& found : all) {
-            tables.push_back({{"table", found.table}, {"equal", found.is_equal()}, {"rows", found.rows}, {"mirror_rows", found.mirror_rows},
-                              {"missing", found.missing}, {"surplus", found.surplus}, {"keys", found.keys}, {"reason", found.reason}});
+            tables.push_back({{"table", found.table},
+                              {"equal", found.is_equal()},
+                              {"rows", found.rows},
+                              {"mirror_rows", found.mirror_rows},
+                              {"missing", found.missing},
+                              {"surplus", found.surplus},
+                              {"keys", found.keys},
+                              {"reason", found.reason}});
         }
         print(tables.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
         return;
     }
     Table table{{{"table"}, {"rows", CellType::number}, {"mirror", CellType::number}, {"verdict"}}, {}};
     for (const auto& found : all) {
-        table.rows.push_back({found.table, with_separators(found.rows), with_separators(found.mirror_rows), verdict(found)});
+        table.rows.push_back(
+            {found.table, with_separators(found.rows), with_separators(found.mirror_rows), verdict(found)});
     }
     print(as_aligned_text(table, stdout_style()));
 }
@@ -65,7 +74,8 @@ int run_verify(const Context& context, const std::vector<std::string>& tables) {
     const Config config = context.load_config();
     MirrorSides sides(config);
     const auto found = sides.consumer.verify(patterns_of(tables));
-    if (found.empty()) throw Error(ErrorKind::config, "there is no such mirror", "eider status shows which tables have one");
+    if (found.empty())
+        throw Error(ErrorKind::config, "there is no such mirror", "eider status shows which tables have one");
     print_found(found, context.json);
     const bool all_equal = std::all_of(found.begin(), found.end(), [](const auto& one) { return one.is_equal(); });
     return all_equal ? 0 : info(ErrorKind::corrupt).exit_code;

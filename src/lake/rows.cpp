@@ -13,7 +13,8 @@ namespace eider::lake {
 namespace {
 
 constexpr const char* unfit_hint =
-    "give the column a type that holds it, for instance type = { column = \"VARCHAR\" } in a [[table]] rule, then: eider resync";
+    "give the column a type that holds it, for instance type = { column = \"VARCHAR\" } in a [[table]] rule, then: "
+    "eider resync";
 
 std::string unfit(const RowColumn& column) {
     return fmt::format("a value of column {} does not fit {}", column.name, column.type.sql());
@@ -116,7 +117,8 @@ struct RowFunctions {
         self.rows_ += static_cast<std::int64_t>(row);
     }
 
-    static void write(duckdb_vector vector, idx_t row, const RowColumn& column, const std::optional<std::string_view>& cell) {
+    static void write(duckdb_vector vector, idx_t row, const RowColumn& column,
+                      const std::optional<std::string_view>& cell) {
         if (!cell) return write_null(vector, row, column.type);
         bool fits = false;
         if (column.encoding == Encoding::binary) {
@@ -147,7 +149,8 @@ struct RowFunctions {
         }
     }
 
-    static void convert_row(const std::vector<RowColumn>& columns, FieldFinder& fields, duckdb_vector output, idx_t row, std::string_view json) {
+    static void convert_row(const std::vector<RowColumn>& columns, FieldFinder& fields, duckdb_vector output, idx_t row,
+                            std::string_view json) {
         std::optional<std::string> wrong;
         if (!fields.read(json)) {
             wrong = "a captured row is not a JSON object";
@@ -179,7 +182,8 @@ RowFeed::RowFeed(Session& session) : session_(session) {
     duckdb_table_function_set_init(function, RowFunctions::init);
     duckdb_table_function_set_local_init(function, RowFunctions::init_thread);
     duckdb_table_function_set_function(function, RowFunctions::read);
-    const duckdb_state state = duckdb_register_table_function(static_cast<duckdb_connection>(session.handle()), function);
+    const duckdb_state state =
+        duckdb_register_table_function(static_cast<duckdb_connection>(session.handle()), function);
     duckdb_destroy_table_function(&function);
     if (state == DuckDBError) throw Error(ErrorKind::internal, "DuckDB does not take the function eider_rows");
 }
@@ -220,7 +224,8 @@ std::string RowFeed::row_function(const std::vector<RowColumn>& columns) {
     duckdb_scalar_function_set_extra_info(function, new std::vector<RowColumn>(columns),
                                           [](void* extra) { delete static_cast<std::vector<RowColumn>*>(extra); });
     duckdb_scalar_function_set_function(function, RowFunctions::convert);
-    const duckdb_state state = duckdb_register_scalar_function(static_cast<duckdb_connection>(session_.handle()), function);
+    const duckdb_state state =
+        duckdb_register_scalar_function(static_cast<duckdb_connection>(session_.handle()), function);
     duckdb_destroy_scalar_function(&function);
     if (state == DuckDBError) throw Error(ErrorKind::internal, "DuckDB does not take the function " + name);
     functions_.push_back(columns);

@@ -21,7 +21,8 @@ namespace eider::lake {
 enum class Encoding { json, binary };
 
 struct RowColumn {
-    std::string name;  // in the source and in its JSON; in DuckDB columns are c0, c1 ... so that no name of ours can be theirs
+    std::string
+        name;  // in the source and in its JSON; in DuckDB columns are c0, c1 ... so that no name of ours can be theirs
     Type type;
     Encoding encoding = Encoding::json;  // in which a RowStream gives it
     bool operator==(const RowColumn&) const = default;

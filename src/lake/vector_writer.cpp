@@ -23,7 +23,8 @@ bool set_if(duckdb_vector vector, idx_t row, const std::optional<Value>& value) 
 
 template <typename Narrow>
 bool set_integer(duckdb_vector vector, idx_t row, std::optional<std::int64_t> value) {
-    if (!value || *value < std::numeric_limits<Narrow>::min() || *value > std::numeric_limits<Narrow>::max()) return false;
+    if (!value || *value < std::numeric_limits<Narrow>::min() || *value > std::numeric_limits<Narrow>::max())
+        return false;
     set(vector, row, static_cast<Narrow>(*value));
     return true;
 }
@@ -81,11 +82,13 @@ bool write_list(duckdb_vector vector, idx_t row, const Type& type, std::string_v
     if (!read_array(text, elements)) return false;
     const idx_t from = duckdb_list_vector_get_size(vector);
     const idx_t to = from + elements.size();
-    if (duckdb_list_vector_reserve(vector, to) == DuckDBError || duckdb_list_vector_set_size(vector, to) == DuckDBError) return false;
+    if (duckdb_list_vector_reserve(vector, to) == DuckDBError || duckdb_list_vector_set_size(vector, to) == DuckDBError)
+        return false;
     // After reserve: it may have moved the child's memory.
     const duckdb_vector child = duckdb_list_vector_get_child(vector);
     bool fits = true;
-    for (idx_t i = 0; i < elements.size(); ++i) fits = write_json(child, from + i, type.fields[0].type, elements[i]) && fits;
+    for (idx_t i = 0; i < elements.size(); ++i)
+        fits = write_json(child, from + i, type.fields[0].type, elements[i]) && fits;
     set(vector, row, duckdb_list_entry{.offset = from, .length = elements.size()});
     return fits;
 }
@@ -135,14 +138,16 @@ bool write_text_of(duckdb_vector vector, idx_t row, const Type& type, std::strin
 bool write_value(duckdb_vector vector, idx_t row, const Type& type, const JsonValue& value) {
     if (type.kind == TypeKind::json) {
         if (value.kind != JsonKind::string) return set_json_text(vector, row, value.text);
-        return set_json_text(vector, row, std::string_view(value.text.data() - 1, value.text.size() + 2));  // with its quotes
+        return set_json_text(vector, row,
+                             std::string_view(value.text.data() - 1, value.text.size() + 2));  // with its quotes
     }
     if (type.kind == TypeKind::list) {
         // A string: pgvector writes its arrays so.
         const bool can_be = value.kind == JsonKind::nested || (value.kind == JsonKind::string && !value.has_escapes);
         return can_be && write_list(vector, row, type, value.text);
     }
-    if (type.kind == TypeKind::structure) return value.kind == JsonKind::nested && write_structure(vector, row, type, value.text);
+    if (type.kind == TypeKind::structure)
+        return value.kind == JsonKind::nested && write_structure(vector, row, type, value.text);
     if (value.kind == JsonKind::nested && type.kind != TypeKind::text) return false;
     if (!value.has_escapes) return write_text_of(vector, row, type, value.text);
     std::string plain;
@@ -153,7 +158,8 @@ template <typename Unsigned>
 Unsigned big_endian(std::string_view bytes, std::size_t at = 0) {
     Unsigned value = 0;
     for (std::size_t i = 0; i < sizeof(Unsigned); ++i) {
-        value = static_cast<Unsigned>((static_cast<std::uint64_t>(value) << 8U) | static_cast<unsigned char>(bytes[at + i]));
+        value = static_cast<Unsigned>((static_cast<std::uint64_t>(value) << 8U) |
+                                      static_cast<unsigned char>(bytes[at + i]));
     }
     return value;
 }
@@ -197,14 +203,22 @@ std::size_t binary_size(TypeKind kind) {
 bool write_bytes(duckdb_vector vector, idx_t row, const Type& type, std::string_view bytes) {
     switch (type.kind) {
         case TypeKind::boolean: set(vector, row, bytes[0] != 0); return true;
-        case TypeKind::int16: set(vector, row, static_cast<std::int16_t>(big_endian<std::uint16_t>(bytes))); return true;
-        case TypeKind::int32: set(vector, row, static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes))); return true;
-        case TypeKind::int64: set(vector, row, static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes))); return true;
+        case TypeKind::int16:
+            set(vector, row, static_cast<std::int16_t>(big_endian<std::uint16_t>(bytes)));
+            return true;
+        case TypeKind::int32:
+            set(vector, row, static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes)));
+            return true;
+        case TypeKind::int64:
+            set(vector, row, static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes)));
+            return true;
         case TypeKind::float32: set(vector, row, std::bit_cast<float>(big_endian<std::uint32_t>(bytes))); return true;
         case TypeKind::float64: set(vector, row, std::bit_cast<double>(big_endian<std::uint64_t>(bytes))); return true;
-        case TypeKind::date: return set_if(vector, row, days_of(static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes))));
+        case TypeKind::date:
+            return set_if(vector, row, days_of(static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes))));
         case TypeKind::timestamp:
-        case TypeKind::timestamptz: return set_if(vector, row, us_of(static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes))));
+        case TypeKind::timestamptz:
+            return set_if(vector, row, us_of(static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes))));
         case TypeKind::time: set(vector, row, static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes))); return true;
         case TypeKind::interval:
             return set_interval(vector, row,
@@ -212,7 +226,8 @@ bool write_bytes(duckdb_vector vector, idx_t row, const Type& type, std::string_
                                          .days = static_cast<std::int32_t>(big_endian<std::uint32_t>(bytes, 8)),
                                          .us = static_cast<std::int64_t>(big_endian<std::uint64_t>(bytes))});
         case TypeKind::uuid:
-            set_uuid(vector, row, {.high = big_endian<std::uint64_t>(bytes), .low = big_endian<std::uint64_t>(bytes, 8)});
+            set_uuid(vector, row,
+                     {.high = big_endian<std::uint64_t>(bytes), .low = big_endian<std::uint64_t>(bytes, 8)});
             return true;
         case TypeKind::text: return set_text(vector, row, bytes);
         case TypeKind::blob: return set_blob(vector, row, bytes);
@@ -255,7 +270,8 @@ duckdb_logical_type make_structure(const Type& type) {
 
 duckdb_logical_type make_logical_type(const Type& type) {
     if (type.kind == TypeKind::structure) return make_structure(type);
-    if (type.kind == TypeKind::decimal) return duckdb_create_decimal_type(static_cast<std::uint8_t>(type.width), static_cast<std::uint8_t>(type.scale));
+    if (type.kind == TypeKind::decimal)
+        return duckdb_create_decimal_type(static_cast<std::uint8_t>(type.width), static_cast<std::uint8_t>(type.scale));
     if (type.kind == TypeKind::list) {
         duckdb_logical_type element = make_logical_type(type.fields[0].type);
         duckdb_logical_type made = duckdb_create_list_type(element);
@@ -271,10 +287,12 @@ duckdb_logical_type make_logical_type(const Type& type) {
 void write_null(duckdb_vector vector, idx_t row, const Type& type) {
     duckdb_vector_ensure_validity_writable(vector);
     duckdb_validity_set_row_invalid(duckdb_vector_get_validity(vector), row);
-    if (type.kind == TypeKind::list) set(vector, row, duckdb_list_entry{.offset = duckdb_list_vector_get_size(vector), .length = 0});
+    if (type.kind == TypeKind::list)
+        set(vector, row, duckdb_list_entry{.offset = duckdb_list_vector_get_size(vector), .length = 0});
     if (type.kind != TypeKind::structure) return;
     // The fields of a structure that is NULL are NULL, too: DuckDB relies on it.
-    for (idx_t i = 0; i < type.fields.size(); ++i) write_null(duckdb_struct_vector_get_child(vector, i), row, type.fields[i].type);
+    for (idx_t i = 0; i < type.fields.size(); ++i)
+        write_null(duckdb_struct_vector_get_child(vector, i), row, type.fields[i].type);
 }
 
 bool write_json(duckdb_vector vector, idx_t row, const Type& type, const JsonValue& value) {

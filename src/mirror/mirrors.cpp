@@ -67,7 +67,8 @@ std::string mirror_name(const Shape& shape) {
 
 std::string column_list(const Shape& shape) {
     std::vector<std::string> columns;
-    for (const auto& column : shape.columns) columns.push_back(fmt::format("{} {}", quote_ident(column.name), column.type.sql()));
+    for (const auto& column : shape.columns)
+        columns.push_back(fmt::format("{} {}", quote_ident(column.name), column.type.sql()));
     return join(columns, ", ");
 }
 
@@ -86,7 +87,8 @@ std::vector<std::size_t> all_places(const Shape& shape) {
 
 std::string same_key(const Shape& shape, std::string_view left, std::string_view right) {
     std::vector<std::string> conditions;
-    for (const auto place : shape.key()) conditions.push_back(fmt::format("{}.c{} = {}.c{}", left, place, right, place));
+    for (const auto place : shape.key())
+        conditions.push_back(fmt::format("{}.c{} = {}.c{}", left, place, right, place));
     return join(conditions, " AND ");
 }
 
@@ -96,7 +98,8 @@ std::string mirror_is_net(const Shape& shape) {
     for (const auto place : shape.key()) {
         const auto kind = shape.columns[place].type.kind;
         const bool is_rounded = kind == lake::TypeKind::float32 || kind == lake::TypeKind::float64;
-        conditions.push_back(fmt::format("mirror.{0}{2} = net.c{1}{2}", quote_ident(shape.columns[place].name), place, is_rounded ? " + 0" : ""));
+        conditions.push_back(fmt::format("mirror.{0}{2} = net.c{1}{2}", quote_ident(shape.columns[place].name), place,
+                                         is_rounded ? " + 0" : ""));
     }
     return join(conditions, " AND ");
 }
@@ -122,12 +125,14 @@ std::string name_of_key(const Shape& shape) {
 }
 
 bool is_equal_ignoring_case(std::string_view a, std::string_view b) {
-    return std::equal(a.begin(), a.end(), b.begin(), b.end(), [](char x, char y) { return std::tolower(x) == std::tolower(y); });
+    return std::equal(a.begin(), a.end(), b.begin(), b.end(),
+                      [](char x, char y) { return std::tolower(x) == std::tolower(y); });
 }
 
 bool matches_any(const std::vector<TablePattern>& patterns, const Shape& shape) {
-    return patterns.empty() ||
-           std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) { return pattern.matches(shape.schema, shape.name); });
+    return patterns.empty() || std::any_of(patterns.begin(), patterns.end(), [&](const auto& pattern) {
+               return pattern.matches(shape.schema, shape.name);
+           });
 }
 
 bool has_changed(const Shape& was, const Shape& is) {
@@ -136,7 +141,8 @@ bool has_changed(const Shape& was, const Shape& is) {
 
 }  // namespace
 
-Mirrors::Mirrors(capture::PostgresSource& source, lake::DuckLake& lake, const Config& config) : source_(source), lake_(lake), config_(config) {}
+Mirrors::Mirrors(capture::PostgresSource& source, lake::DuckLake& lake, const Config& config)
+    : source_(source), lake_(lake), config_(config) {}
 
 bool Mirrors::is_due() {
     if (!unfit_.empty() || !again_.empty() || has_more_) return true;
@@ -231,7 +237,9 @@ void Mirrors::load() {
         mirror.shape.storage = rows.text(row, 4);
         if (!rows.rows[row][6]) continue;
         const auto type = lake::parse_type(rows.text(row, 9));
-        if (!type) throw Error(ErrorKind::corrupt, fmt::format("eider.columns holds the type '{}', which eider does not know", rows.text(row, 9)));
+        if (!type)
+            throw Error(ErrorKind::corrupt,
+                        fmt::format("eider.columns holds the type '{}', which eider does not know", rows.text(row, 9)));
         mirror.shape.columns.push_back({.number = static_cast<int>(rows.integer(row, 6)),
                                         .name = rows.text(row, 7),
                                         .source_type = rows.text(row, 8),
@@ -247,13 +255,15 @@ std::string Mirrors::why_not(const Shape& shape) const {
     if (shape.key().empty()) return "it has neither a primary key nor a unique index on columns that are never NULL";
     if (!shape.may_read) return fmt::format("the role {} may not read it", source_.connection().user());
     if (shape.has_hashed_columns) return "it has hashed columns";
-    if (is_equal_ignoring_case(shape.schema, "eider") || is_equal_ignoring_case(shape.schema + "." + shape.name, "main.cdc")) {
+    if (is_equal_ignoring_case(shape.schema, "eider") ||
+        is_equal_ignoring_case(shape.schema + "." + shape.name, "main.cdc")) {
         return "its name is one of eider's own in the lake";
     }
     for (std::size_t i = 0; i < shape.columns.size(); ++i) {
         const std::string& name = shape.columns[i].name;
         for (const auto* reserved : {"row_id", "begin_snapshot", "end_snapshot"}) {
-            if (is_equal_ignoring_case(name, reserved)) return fmt::format("DuckLake keeps the column name {} for itself", name);
+            if (is_equal_ignoring_case(name, reserved))
+                return fmt::format("DuckLake keeps the column name {} for itself", name);
         }
         for (std::size_t j = 0; j < i; ++j) {
             if (is_equal_ignoring_case(name, shape.columns[j].name)) {
@@ -279,9 +289,11 @@ void Mirrors::drop(const Mirror& mirror) {
 }
 
 void Mirrors::copy(const Shape& shape) {
-    const std::int64_t pages = shape.is_partitioned
-                                   ? 0
-                                   : source_.connection().query("SELECT pg_relation_size($1::oid::regclass) / 8192", {std::to_string(shape.rel)}).integer(0, 0);
+    const std::int64_t pages = shape.is_partitioned ? 0
+                                                    : source_.connection()
+                                                          .query("SELECT pg_relation_size($1::oid::regclass) / 8192",
+                                                                 {std::to_string(shape.rel)})
+                                                          .integer(0, 0);
     const std::size_t parts = pages * 8192 >= bytes_for_two_streams && std::thread::hardware_concurrency() >= 2 ? 2 : 1;
     lake::RowStreams streams;
     const auto readers = source_.readers(parts);
@@ -295,9 +307,11 @@ void Mirrors::copy(const Shape& shape) {
         streams.push_back(std::make_unique<TableStream>(*readers[part], shape.select(range)));
     }
     lake::Session& session = lake_.session();
-    session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS lake.{}; CREATE TABLE {} ({})", quote_ident(shape.schema), mirror_name(shape), column_list(shape)));
+    session.run(fmt::format("CREATE SCHEMA IF NOT EXISTS lake.{}; CREATE TABLE {} ({})", quote_ident(shape.schema),
+                            mirror_name(shape), column_list(shape)));
     lake_.use_threads(parts);
-    run_over_rows(shape, shape.row_columns(), std::move(streams), fmt::format("INSERT INTO {} FROM eider_rows()", mirror_name(shape)));
+    run_over_rows(shape, shape.row_columns(), std::move(streams),
+                  fmt::format("INSERT INTO {} FROM eider_rows()", mirror_name(shape)));
     check_not_rewritten(shape);
     Mirror mirror{.state = "mirrored", .reason = {}, .shape = shape};
     note(mirror, lake_.rows().rows());
@@ -306,7 +320,8 @@ void Mirrors::copy(const Shape& shape) {
 }
 
 // Runs a statement that reads eider_rows().
-void Mirrors::run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams, const std::string& statement) {
+void Mirrors::run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams,
+                            const std::string& statement) {
     lake_.rows().load(std::move(columns), std::move(streams));
     try {
         try {
@@ -335,24 +350,28 @@ void Mirrors::check_not_rewritten(const Shape& shape) {
 void Mirrors::apply_changes(const Shape& shape) {
     lake::Session& session = lake_.session();
     const auto key = shape.key();
-    session.run(fill(sql::read_changes, {{"row_function", lake_.rows().row_function(shape.row_columns())}, {"rel", std::to_string(shape.rel)}}));
+    session.run(fill(sql::read_changes, {{"row_function", lake_.rows().row_function(shape.row_columns())},
+                                         {"rel", std::to_string(shape.rel)}}));
     session.run(fill(sql::net_changes, {{"keys", cells(key)}}));
     if (session.query("SELECT count(*) FROM temp.eider_net WHERE in_doubt").integer(0, 0) > 0) settle_doubts(shape);
 
-    const Rows wrong = session.query(fmt::format("SELECT concat_ws(', ', {}), wrong FROM temp.eider_net WHERE wrong IS NOT NULL AND "
-                                                 "(op <> 'D' OR ({}) IS NULL) LIMIT 1",
-                                                 cells(key), join(split(cells(key), ','), " ||")));
+    const Rows wrong =
+        session.query(fmt::format("SELECT concat_ws(', ', {}), wrong FROM temp.eider_net WHERE wrong IS NOT NULL AND "
+                                  "(op <> 'D' OR ({}) IS NULL) LIMIT 1",
+                                  cells(key), join(split(cells(key), ','), " ||")));
     if (!wrong.empty()) {
-        quarantine(shape, fmt::format("{} (in the row whose {} is {})", wrong.text(0, 1), name_of_key(shape), wrong.text(0, 0)));
+        quarantine(shape, fmt::format("{} (in the row whose {} is {})", wrong.text(0, 1), name_of_key(shape),
+                                      wrong.text(0, 0)));
         return;
     }
     std::string range;
     const auto& first = shape.columns[key[0]];
     if (has_useful_range(first.type.kind)) {
-        const Rows ends = session.query(fmt::format("SELECT min(c{0})::VARCHAR, max(c{0})::VARCHAR FROM temp.eider_net WHERE NOT is_new", key[0]));
+        const Rows ends = session.query(
+            fmt::format("SELECT min(c{0})::VARCHAR, max(c{0})::VARCHAR FROM temp.eider_net WHERE NOT is_new", key[0]));
         if (ends.rows[0][0]) {
-            range = fmt::format(" AND mirror.{0} BETWEEN {1}::{3} AND {2}::{3}", quote_ident(first.name), quote_literal(ends.text(0, 0)),
-                                quote_literal(ends.text(0, 1)), first.type.sql());
+            range = fmt::format(" AND mirror.{0} BETWEEN {1}::{3} AND {2}::{3}", quote_ident(first.name),
+                                quote_literal(ends.text(0, 0)), quote_literal(ends.text(0, 1)), first.type.sql());
         }
     }
     session.run(fill(sql::apply_net, {{"mirror", mirror_name(shape)},
@@ -371,25 +390,34 @@ void Mirrors::settle_doubts(const Shape& shape) {
     std::vector<std::string> asked;
     for (const auto place : key) {
         mine.push_back("r." + quote_ident(shape.columns[place].name));
-        asked.push_back(fmt::format("(asked.data ->> {})::{}", quote_literal(shape.columns[place].name), shape.columns[place].source_type));
+        asked.push_back(fmt::format("(asked.data ->> {})::{}", quote_literal(shape.columns[place].name),
+                                    shape.columns[place].source_type));
     }
     auto columns = shape.row_columns();
     columns.push_back({.name = "row_to_json", .type = {.kind = lake::TypeKind::json}});
     const std::size_t row = columns.size() - 1;
 
-    const Rows doubts = session.query("SELECT batch.data::VARCHAR FROM temp.eider_net AS net JOIN temp.eider_batch AS batch USING (seq) WHERE net.in_doubt");
+    const Rows doubts = session.query(
+        "SELECT batch.data::VARCHAR FROM temp.eider_net AS net JOIN temp.eider_batch AS batch USING (seq) WHERE "
+        "net.in_doubt");
     reader.run(sql::reader_settings);
     for (std::size_t from = 0; from == 0 || from < doubts.rows.size(); from += keys_per_question) {
         std::vector<std::string> rows;
-        for (std::size_t i = from; i < std::min(from + keys_per_question, doubts.rows.size()); ++i) rows.push_back(quote_literal(doubts.text(i, 0)));
-        const std::string where = fmt::format("({}) IN (SELECT {} FROM unnest(ARRAY[{}]::json[]) AS asked (data))", join(mine, ", "), join(asked, ", "), join(rows, ", "));
+        for (std::size_t i = from; i < std::min(from + keys_per_question, doubts.rows.size()); ++i)
+            rows.push_back(quote_literal(doubts.text(i, 0)));
+        const std::string where = fmt::format("({}) IN (SELECT {} FROM unnest(ARRAY[{}]::json[]) AS asked (data))",
+                                              join(mine, ", "), join(asked, ", "), join(rows, ", "));
         lake::RowStreams streams;
         streams.push_back(std::make_unique<TableStream>(reader, shape.select(where, row_json(shape))));
         run_over_rows(shape, columns, std::move(streams),
-                      from == 0 ? "CREATE OR REPLACE TEMP TABLE eider_fresh AS FROM eider_rows()" : "INSERT INTO temp.eider_fresh FROM eider_rows()");
+                      from == 0 ? "CREATE OR REPLACE TEMP TABLE eider_fresh AS FROM eider_rows()"
+                                : "INSERT INTO temp.eider_fresh FROM eider_rows()");
     }
     // Two questions may find one row: keys that are not identical can be equal (citext).
-    session.run(fmt::format("CREATE OR REPLACE TEMP TABLE eider_fresh AS FROM temp.eider_fresh QUALIFY row_number() OVER (PARTITION BY {}) = 1", cells(key)));
+    session.run(
+        fmt::format("CREATE OR REPLACE TEMP TABLE eider_fresh AS FROM temp.eider_fresh QUALIFY row_number() OVER "
+                    "(PARTITION BY {}) = 1",
+                    cells(key)));
     check_not_rewritten(shape);
     session.run(fill(sql::settle_doubts, {{"row", fmt::format("c{}", row)},
                                           {"fresh_is_net", same_key(shape, "fresh", "net")},
@@ -422,7 +450,9 @@ std::vector<Verification> Mirrors::verify(const std::vector<TablePattern>& table
     for (const auto& [rel, mirror] : *mirrors_) {
         if (mirror.state == "dropped" || !matches_any(tables, mirror.shape)) continue;
         if (mirror.state == "mirrored") found.push_back(verify(mirror.shape));
-        else found.push_back({.table = mirror.shape.label(), .reason = fmt::format("{}: {}", mirror.state, mirror.reason)});
+        else
+            found.push_back(
+                {.table = mirror.shape.label(), .reason = fmt::format("{}: {}", mirror.state, mirror.reason)});
     }
     return found;
 }
@@ -433,20 +463,25 @@ Verification Mirrors::verify(const Shape& shape) {
     reader.run(sql::reader_settings);
     lake::RowStreams streams;
     streams.push_back(std::make_unique<TableStream>(reader, shape.select({})));
-    run_over_rows(shape, shape.row_columns(), std::move(streams), "CREATE OR REPLACE TEMP TABLE eider_source AS FROM eider_rows()");
+    run_over_rows(shape, shape.row_columns(), std::move(streams),
+                  "CREATE OR REPLACE TEMP TABLE eider_source AS FROM eider_rows()");
     check_not_rewritten(shape);
     Verification found{.table = shape.label(), .reason = {}, .rows = lake_.rows().rows()};
     found.mirror_rows = session.query("SELECT count(*) FROM " + mirror_name(shape)).integer(0, 0);
 
     std::vector<std::string> columns;
-    for (std::size_t i = 0; i < shape.columns.size(); ++i) columns.push_back(fmt::format("{} AS c{}", quote_ident(shape.columns[i].name), i));
-    session.run(fill(sql::verify, {{"mirror_rows", fmt::format("SELECT {} FROM {}", join(columns, ", "), mirror_name(shape))}}));
+    for (std::size_t i = 0; i < shape.columns.size(); ++i)
+        columns.push_back(fmt::format("{} AS c{}", quote_ident(shape.columns[i].name), i));
+    session.run(fill(sql::verify,
+                     {{"mirror_rows", fmt::format("SELECT {} FROM {}", join(columns, ", "), mirror_name(shape))}}));
     found.missing = session.query("SELECT count(*) FROM temp.eider_missing").integer(0, 0);
     found.surplus = session.query("SELECT count(*) FROM temp.eider_surplus").integer(0, 0);
-    const Rows keys = session.query(fmt::format("SELECT DISTINCT concat_ws(', ', {0}) AS key FROM (SELECT {0} FROM temp.eider_missing UNION ALL "
-                                                "SELECT {0} FROM temp.eider_surplus) ORDER BY key LIMIT 5",
-                                                cells(shape.key())));
-    for (std::size_t row = 0; row < keys.rows.size(); ++row) found.keys.push_back(fmt::format("{} = {}", name_of_key(shape), keys.text(row, 0)));
+    const Rows keys = session.query(
+        fmt::format("SELECT DISTINCT concat_ws(', ', {0}) AS key FROM (SELECT {0} FROM temp.eider_missing UNION ALL "
+                    "SELECT {0} FROM temp.eider_surplus) ORDER BY key LIMIT 5",
+                    cells(shape.key())));
+    for (std::size_t row = 0; row < keys.rows.size(); ++row)
+        found.keys.push_back(fmt::format("{} = {}", name_of_key(shape), keys.text(row, 0)));
     session.run("DROP TABLE temp.eider_source; DROP TABLE temp.eider_missing; DROP TABLE temp.eider_surplus");
     return found;
 }
@@ -471,7 +506,8 @@ std::map<std::pair<std::string, std::string>, MirrorState> Mirrors::states() {
         const auto known = mirrors_->find(rel);
         const std::string reason = why_not(shape);
         if (!reason.empty()) state = {.state = "none", .reason = reason};
-        else if (known == mirrors_->end() || known->second.state == "dropped") state = {.state = "waiting", .reason = "the next sync makes the first copy"};
+        else if (known == mirrors_->end() || known->second.state == "dropped")
+            state = {.state = "waiting", .reason = "the next sync makes the first copy"};
         else state = {.state = known->second.state, .reason = known->second.reason};
     }
     return states;
@@ -487,21 +523,24 @@ void Mirrors::quarantine(const Shape& shape, const std::string& reason) {
 void Mirrors::note(const Mirror& mirror, std::optional<std::int64_t> row_count) {
     const Shape& shape = mirror.shape;
     const std::string consumer = quote_literal(config_.consumer);
-    std::string statements = fill(sql::note_table, {{"consumer", consumer},
-                                                    {"rel", std::to_string(shape.rel)},
-                                                    {"batch", std::to_string(batch_)},
-                                                    {"state", quote_literal(mirror.state)},
-                                                    {"table_schema", quote_literal(shape.schema)},
-                                                    {"table_name", quote_literal(shape.name)},
-                                                    {"storage", quote_literal(shape.storage)},
-                                                    {"reason", mirror.reason.empty() ? "NULL" : quote_literal(mirror.reason)},
-                                                    {"row_count", row_count ? std::to_string(*row_count) : "NULL"}});
+    std::string statements =
+        fill(sql::note_table, {{"consumer", consumer},
+                               {"rel", std::to_string(shape.rel)},
+                               {"batch", std::to_string(batch_)},
+                               {"state", quote_literal(mirror.state)},
+                               {"table_schema", quote_literal(shape.schema)},
+                               {"table_name", quote_literal(shape.name)},
+                               {"storage", quote_literal(shape.storage)},
+                               {"reason", mirror.reason.empty() ? "NULL" : quote_literal(mirror.reason)},
+                               {"row_count", row_count ? std::to_string(*row_count) : "NULL"}});
     std::vector<std::string> columns;
     for (const auto& column : shape.columns) {
-        columns.push_back(fmt::format("({}, {}, {}, {}, {}, {}, {}, {})", consumer, shape.rel, batch_, column.number, quote_literal(column.name),
-                                      quote_literal(column.source_type), quote_literal(column.type.sql()), column.key_place));
+        columns.push_back(fmt::format("({}, {}, {}, {}, {}, {}, {}, {})", consumer, shape.rel, batch_, column.number,
+                                      quote_literal(column.name), quote_literal(column.source_type),
+                                      quote_literal(column.type.sql()), column.key_place));
     }
-    if (mirror.state != "dropped") statements += fmt::format(";\nINSERT INTO lake.eider.columns VALUES {}", join(columns, ", "));
+    if (mirror.state != "dropped")
+        statements += fmt::format(";\nINSERT INTO lake.eider.columns VALUES {}", join(columns, ", "));
     lake_.session().run(statements);
 }
 

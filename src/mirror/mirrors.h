@@ -28,20 +28,20 @@ struct TryAgain {};
 
 // What a comparison of a mirror with its source found, both as of one snapshot.
 struct Verification {
-    std::string table;                // shop.orders
-    std::string reason;               // why there was nothing to compare; empty: there was
-    std::int64_t rows = 0;            // of the source
+    std::string table;      // shop.orders
+    std::string reason;     // why there was nothing to compare; empty: there was
+    std::int64_t rows = 0;  // of the source
     std::int64_t mirror_rows = 0;
-    std::int64_t missing = 0;         // rows of the source that the mirror lacks, or has otherwise
-    std::int64_t surplus = 0;         // rows of the mirror that the source does not have, or not so
-    std::vector<std::string> keys;    // of the first of both
+    std::int64_t missing = 0;       // rows of the source that the mirror lacks, or has otherwise
+    std::int64_t surplus = 0;       // rows of the mirror that the source does not have, or not so
+    std::vector<std::string> keys;  // of the first of both
 
     bool is_equal() const { return reason.empty() && missing == 0 && surplus == 0; }
 };
 
 // A table's mirror, as `status` shows it.
 struct MirrorState {
-    std::string state;   // mirrored, quarantined, waiting, none
+    std::string state;  // mirrored, quarantined, waiting, none
     std::string reason;
 };
 
@@ -76,12 +76,13 @@ private:
     struct Mirror {
         std::string state;  // as in eider.tables
         std::string reason;
-        Shape shape;        // as the lake's table has it
+        Shape shape;  // as the lake's table has it
     };
 
     void load();
     std::string why_not(const Shape& shape) const;
-    void run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams, const std::string& statement);
+    void run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams,
+                       const std::string& statement);
     void check_not_rewritten(const Shape& shape);
     void drop_gone(const std::map<std::uint32_t, Shape>& shapes);
     void drop(const Mirror& mirror);
@@ -97,11 +98,12 @@ private:
     lake::DuckLake& lake_;
     const Config& config_;
     std::optional<std::map<std::uint32_t, Mirror>> mirrors_;  // by oid; empty: to be read from the lake
-    std::set<std::uint32_t> again_;               // to be copied anew
-    std::map<std::uint32_t, std::string> unfit_;  // tables whose copy failed, and why: to be quarantined by the next try
-    std::string seen_;             // fingerprint of the catalogs when nothing was due
+    std::set<std::uint32_t> again_;                           // to be copied anew
+    std::map<std::uint32_t, std::string>
+        unfit_;         // tables whose copy failed, and why: to be quarantined by the next try
+    std::string seen_;  // fingerprint of the catalogs when nothing was due
     std::int64_t batch_ = 0;
-    bool has_more_ = false;        // tables wait for their first copy
+    bool has_more_ = false;  // tables wait for their first copy
 };
 
 }  // namespace eider::mirror

@@ -29,7 +29,10 @@ public:
         const auto rows = connection.query(fill(sql::read_types, {{"types", oid_array(oids)}}));
         for (int row = 0; row < rows.rows(); ++row) {
             known_[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] = {
-                .type = {.schema = rows.string(row, 1), .name = rows.string(row, 2), .kind = rows.text(row, 3)[0], .is_array = rows.boolean(row, 4)},
+                .type = {.schema = rows.string(row, 1),
+                         .name = rows.string(row, 2),
+                         .kind = rows.text(row, 3)[0],
+                         .is_array = rows.boolean(row, 4)},
                 .element = static_cast<std::uint32_t>(rows.unsigned_integer(row, 5)),
                 .base = static_cast<std::uint32_t>(rows.unsigned_integer(row, 6)),
                 .base_modifier = static_cast<int>(rows.integer(row, 7)),
@@ -67,16 +70,18 @@ private:
 // The types whose binary form vector_writer reads; of all others comes what to_json makes of them.
 lake::Encoding encoding_of(SourceType type) {
     while (type.kind == 'd') type = SourceType(type.parts[0].type);
-    static constexpr std::array binary{"bool",  "int2",      "int4",        "int8", "float4", "float8", "date",
-                                       "text",  "timestamp", "timestamptz", "time", "uuid",   "bytea",  "varchar", "bpchar"};
-    const bool is_binary = type.schema == "pg_catalog" && std::find(binary.begin(), binary.end(), type.name) != binary.end();
+    static constexpr std::array binary{"bool",      "int2",        "int4", "int8", "float4", "float8",  "date",  "text",
+                                       "timestamp", "timestamptz", "time", "uuid", "bytea",  "varchar", "bpchar"};
+    const bool is_binary =
+        type.schema == "pg_catalog" && std::find(binary.begin(), binary.end(), type.name) != binary.end();
     return is_binary ? lake::Encoding::binary : lake::Encoding::json;
 }
 
 }  // namespace
 
 bool Column::operator==(const Column& other) const {
-    return number == other.number && name == other.name && source_type == other.source_type && type == other.type && key_place == other.key_place;
+    return number == other.number && name == other.name && source_type == other.source_type && type == other.type &&
+           key_place == other.key_place;
 }
 
 std::vector<std::size_t> Shape::key() const {
@@ -84,14 +89,16 @@ std::vector<std::size_t> Shape::key() const {
     for (std::size_t i = 0; i < columns.size(); ++i) {
         if (columns[i].key_place > 0) places.push_back(i);
     }
-    std::sort(places.begin(), places.end(), [&](auto a, auto b) { return columns[a].key_place < columns[b].key_place; });
+    std::sort(places.begin(), places.end(),
+              [&](auto a, auto b) { return columns[a].key_place < columns[b].key_place; });
     return places;
 }
 
 std::vector<lake::RowColumn> Shape::row_columns() const {
     std::vector<lake::RowColumn> row;
     row.reserve(columns.size());
-    for (const auto& column : columns) row.push_back({.name = column.name, .type = column.type, .encoding = column.encoding});
+    for (const auto& column : columns)
+        row.push_back({.name = column.name, .type = column.type, .encoding = column.encoding});
     return row;
 }
 
@@ -105,14 +112,17 @@ std::string Shape::select(const std::string& where, const std::string& more_colu
     std::vector<std::string> conditions;
     if (!filter.empty()) conditions.push_back("(" + filter + ")");
     if (!where.empty()) conditions.push_back(where);
-    return fmt::format("SELECT {} FROM {} {}.{} AS r{}{}", join(cells, ", "), is_partitioned ? "" : "ONLY", quote_ident(schema), quote_ident(name),
-                       conditions.empty() ? "" : " WHERE ", join(conditions, " AND "));
+    return fmt::format("SELECT {} FROM {} {}.{} AS r{}{}", join(cells, ", "), is_partitioned ? "" : "ONLY",
+                       quote_ident(schema), quote_ident(name), conditions.empty() ? "" : " WHERE ",
+                       join(conditions, " AND "));
 }
 
 std::map<std::uint32_t, Shape> read_shapes(Connection& connection, const std::vector<std::uint32_t>* rels) {
-    const auto rows = connection.query(fill(sql::read_shapes, {{"rels", rels == nullptr ? std::string("NULL") : oid_array(*rels)}}));
+    const auto rows =
+        connection.query(fill(sql::read_shapes, {{"rels", rels == nullptr ? std::string("NULL") : oid_array(*rels)}}));
     std::vector<std::uint32_t> type_oids;
-    for (int row = 0; row < rows.rows(); ++row) type_oids.push_back(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)));
+    for (int row = 0; row < rows.rows(); ++row)
+        type_oids.push_back(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)));
     std::sort(type_oids.begin(), type_oids.end());
     type_oids.erase(std::unique(type_oids.begin(), type_oids.end()), type_oids.end());
     const Types types(connection, type_oids);
@@ -133,8 +143,9 @@ std::map<std::uint32_t, Shape> read_shapes(Connection& connection, const std::ve
                      .bytes = rows.integer(row, 8),
                      .columns = {}};
         }
-        const SourceType source = types.get(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)), static_cast<int>(rows.integer(row, 12)),
-                                            static_cast<int>(rows.integer(row, 15)));
+        const SourceType source =
+            types.get(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)),
+                      static_cast<int>(rows.integer(row, 12)), static_cast<int>(rows.integer(row, 15)));
         const lake::Type type = lake_type(source);
         shape.columns.push_back({.number = static_cast<int>(rows.integer(row, 9)),
                                  .name = rows.string(row, 10),

@@ -15,12 +15,12 @@
 namespace eider::mirror {
 
 struct Column {
-    int number = 0;           // pg_attribute.attnum: a renamed column is the same column
+    int number = 0;  // pg_attribute.attnum: a renamed column is the same column
     std::string name;
     std::string source_type;  // as format_type writes it
     lake::Type type;          // in the lake
     lake::Encoding encoding = lake::Encoding::json;
-    int key_place = 0;        // in the key, from 1; 0: not part of it
+    int key_place = 0;  // in the key, from 1; 0: not part of it
 
     bool operator==(const Column& other) const;  // what the lake can tell apart
 };
@@ -32,9 +32,9 @@ struct Shape {
     bool is_partitioned = false;
     bool may_read = false;
     bool has_hashed_columns = false;
-    std::string filter;       // SQL over the row, named r; empty: all rows
-    std::string storage;      // another one: rows were replaced without a trigger
-    std::int64_t bytes = 0;   // estimated
+    std::string filter;      // SQL over the row, named r; empty: all rows
+    std::string storage;     // another one: rows were replaced without a trigger
+    std::int64_t bytes = 0;  // estimated
     std::vector<Column> columns;
 
     std::string label() const { return schema + "." + name; }
@@ -46,6 +46,7 @@ struct Shape {
 };
 
 // Reads the captured tables (of `rels` only, where given), by oid.
-std::map<std::uint32_t, Shape> read_shapes(postgres::Connection& connection, const std::vector<std::uint32_t>* rels = nullptr);
+std::map<std::uint32_t, Shape> read_shapes(postgres::Connection& connection,
+                                           const std::vector<std::uint32_t>* rels = nullptr);
 
 }  // namespace eider::mirror

@@ -89,6 +89,7 @@ void Workload::work(const std::stop_token& stop, const std::string& uri, unsigne
 
 LakeUnderLoad::LakeUnderLoad(CatalogKind catalog) : pipeline(catalog) {
     pipeline.environment["EIDER_TABLES"] = "shop.item";
+    pipeline.environment["EIDER_MIRROR"] = "true";
     Workload::create_tables(pipeline.application);
     pipeline.init();
     workload = std::make_unique<Workload>(pipeline.source, 2);
@@ -98,6 +99,7 @@ std::string LakeUnderLoad::differences_at_rest(const Variables& variables) {
     workload.reset();
     pipeline.must({"sync", "--until-empty"}, variables);
     std::string wrong = differences(pipeline);
+    pipeline.must({"verify"});
     workload = std::make_unique<Workload>(pipeline.source, 2, ++seed_);
     return wrong;
 }
