@@ -28,7 +28,9 @@ protected:
     }
 
     // As a batch that moved everything it can see.
-    void confirm(const std::string& consumer = "default") { eider_.run(fmt::format("SELECT audit.confirm('{}', pg_current_snapshot(), 1)", consumer)); }
+    void confirm(const std::string& consumer = "default") {
+        eider_.run(fmt::format("SELECT audit.confirm('{}', pg_current_snapshot(), 1)", consumer));
+    }
 
     std::string release(int slot) {
         const auto rows = eider_.run(fmt::format("SELECT audit.release({})", slot));
@@ -44,6 +46,48 @@ TEST_F(Slots, RotationMovesAllTablesToTheNextSlot) {
     EXPECT_EQ(eider_.value("SELECT audit.rotate()"), "2");
     eider_.run("INSERT INTO t VALUES (2); INSERT INTO o VALUES (2); UPDATE t SET id = 3 WHERE id = 1");
     EXPECT_EQ(eider_.value("SELECT string_agg(slot::text, '' ORDER BY seq) FROM audit.cdc"), "112222");
+}
+
+TEST_F(Slots, SessionsWithPlansOfTheirOwnWriteToTheNewSlotAfterARotation) {
+    eider_.run(
+        "INSERT INTO t VALUES (1); INSERT INTO o VALUES (1); CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS "
+        "$$ BEGIN UPDATE t SET v = 'x'; UPDATE o SET secret = 'x'; END $$");
+    Client app(database_.uri);
+    app.run(
+        "PREPARE change AS UPDATE t SET v = 'y'; PREPARE change_key AS UPDATE o SET id = id + 1; PREPARE add AS INSERT "
+        "INTO t SELECT max(id) + 1 FROM t");
+    for (int i = 0; i < 10; ++i)
+        app.run("EXECUTE change; EXECUTE change_key; EXECUTE add; SELECT change(); DELETE FROM t WHERE id > 1");
+    for (const std::string slot : {"2", "3", "1", "2"}) {
+        confirm();
+        eider_.run("SELECT audit.release()");
+        EXPECT_EQ(eider_.value("SELECT audit.rotate()"), slot);
+        app.run("EXECUTE change; EXECUTE change_key; EXECUTE add; SELECT change(); DELETE FROM t WHERE id > 1");
+        EXPECT_EQ(eider_.value("SELECT string_agg(DISTINCT slot::text, '') FROM audit.cdc WHERE xid >= (SELECT "
+                               "max(xid) FROM audit.cdc)"),
+                  slot);
+    }
+}
+
+// It may hear of the rotation or not: where its changes go, they are read, and its slot is not emptied under it.
+TEST_F(Slots, ATransactionThatIsOpenDuringARotationLosesNothing) {
+    for (const std::string level : {"READ COMMITTED", "REPEATABLE READ"}) {
+        forget_events(eider_);
+        eider_.run("TRUNCATE t; INSERT INTO t VALUES (1)");
+        forget_events(eider_);
+        Client app(database_.uri);
+        app.run("PREPARE change AS UPDATE t SET v = v || '.', id = id + 1");
+        for (int i = 0; i < 10; ++i) app.run("EXECUTE change");
+        app.run("BEGIN ISOLATION LEVEL " + level + "; EXECUTE change");
+        for (int i = 0; i < 4; ++i) {
+            confirm();
+            eider_.run("SELECT audit.rotate(); SELECT audit.release()");
+            app.run("EXECUTE change");
+        }
+        app.run("COMMIT");
+        EXPECT_EQ(eider_.number("SELECT count(*) FROM audit.cdc WHERE xid = (SELECT max(xid) FROM audit.cdc)"), 10)
+            << level;
+    }
 }
 
 TEST_F(Slots, RotationOfAnEmptySlotChangesNothing) {
@@ -81,7 +125,9 @@ TEST_F(Slots, ASlotIsReleasedOnlyWhenAllConsumersHaveReadIt) {
 
 TEST_F(Slots, AConsumerThatLetGoStillHoldsItsSlotsAndAForgottenOneDoesNot) {
     confirm("first");
-    eider_.run("SELECT audit.claim('second', 'e'); SELECT audit.let_go('second'); INSERT INTO t VALUES (1); SELECT audit.rotate()");
+    eider_.run(
+        "SELECT audit.claim('second', 'e'); SELECT audit.let_go('second'); INSERT INTO t VALUES (1); SELECT "
+        "audit.rotate()");
     confirm("first");
     EXPECT_THAT(release(1), HasSubstr("consumer second"));
     eider_.run("SELECT audit.forget('second')");
@@ -157,7 +203,9 @@ TEST_F(Slots, ATableThatIsAttachedWhileASlotRotatesWritesToTheSlotThatIsActive) 
 
 TEST_F(Slots, DurabilityCanBeChangedBothWaysWithoutLosingAnEvent) {
     const auto persistence = [&] {
-        return eider_.value("SELECT string_agg(relpersistence::text, '' ORDER BY relname) FROM pg_class WHERE relname ~ '^cdc_[123]$' AND relnamespace = 'audit'::regnamespace");
+        return eider_.value(
+            "SELECT string_agg(relpersistence::text, '' ORDER BY relname) FROM pg_class WHERE relname ~ '^cdc_[123]$' "
+            "AND relnamespace = 'audit'::regnamespace");
     };
     EXPECT_EQ(persistence(), "uuu");
     eider_.run("INSERT INTO t VALUES (1)");
@@ -166,7 +214,8 @@ TEST_F(Slots, DurabilityCanBeChangedBothWaysWithoutLosingAnEvent) {
     install_capture(eider_, config);
     EXPECT_EQ(eider_.number("SELECT count(*) FROM audit.cdc"), 1);
     eider_.run("INSERT INTO t VALUES (2)");
-    EXPECT_EQ(eider_.value("SELECT slot <> 1 FROM audit.cdc ORDER BY seq DESC LIMIT 1"), "t") << "new events are logged at once";
+    EXPECT_EQ(eider_.value("SELECT slot <> 1 FROM audit.cdc ORDER BY seq DESC LIMIT 1"), "t")
+        << "new events are logged at once";
     confirm();
     eider_.run("SELECT audit.release()");
     EXPECT_EQ(persistence(), "ppp");
@@ -189,7 +238,8 @@ TEST_F(Slots, UnderLoadNothingIsLostAndNothingIsDoneTwice) {
             try {
                 Client client(database_.uri);
                 client.run("SET lock_timeout = '2s'");
-                for (int i = 0; i < rows; ++i) client.run(fmt::format("INSERT INTO {} (id) VALUES ({})", i % 2 == 0 ? "t" : "o", w * rows + i));
+                for (int i = 0; i < rows; ++i)
+                    client.run(fmt::format("INSERT INTO {} (id) VALUES ({})", i % 2 == 0 ? "t" : "o", w * rows + i));
             } catch (const std::runtime_error&) {
                 failed = true;
             }
@@ -202,7 +252,8 @@ TEST_F(Slots, UnderLoadNothingIsLostAndNothingIsDoneTwice) {
     const auto move = [&] {
         eider_.run("BEGIN ISOLATION LEVEL REPEATABLE READ");
         const std::string cursor = eider_.value("SELECT cursor FROM audit.consumer");
-        eider_.run(fmt::format("INSERT INTO moved SELECT seq FROM audit.cdc WHERE NOT pg_visible_in_snapshot(xid, '{}')", cursor));
+        eider_.run(fmt::format(
+            "INSERT INTO moved SELECT seq FROM audit.cdc WHERE NOT pg_visible_in_snapshot(xid, '{}')", cursor));
         const std::string next = eider_.value("SELECT pg_current_snapshot()");
         eider_.run(fmt::format("COMMIT; SELECT audit.confirm('default', '{}', 1)", next));
         eider_.run("SELECT audit.rotate(); SELECT audit.release()");
