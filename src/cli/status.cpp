@@ -14,6 +14,7 @@
 #include "cli/commands.h"
 #include "cli/output.h"
 #include "cli/wiring.h"
+#include "mirror/mirrors.h"
 
 namespace eider::cli {
 namespace {
@@ -26,6 +27,7 @@ struct Report {
     std::map<std::pair<std::string, std::string>, lake::LastBatch> last_batches;
     lake::LakeStatus lake;
     std::optional<lake::Head> head;
+    std::map<std::pair<std::string, std::string>, mirror::MirrorState> mirrors;
     std::string data_path;
 };
 
@@ -40,23 +42,32 @@ Report read_report(const Config& config) {
     report.slots = capture::slot_health(source.connection());
     report.last_batches = lake.last_batches();
     report.lake = lake.status();
+    report.mirrors = mirror::Mirrors(source, lake, config).states();
     report.data_path = options.data_path;
     return report;
 }
 
 // Everything that a person should look at, in one cell.
-std::string remarks_of(const capture::TableHealth& table) {
+std::string remarks_of(const capture::TableHealth& table, const mirror::MirrorState& mirror) {
     std::vector<std::string> remarks = table.problems;
+    if (mirror.state == "quarantined") remarks.push_back("its mirror stands still: " + mirror.reason);
+    if (mirror.state == "none" && mirror.reason != mirror::switched_off) remarks.push_back("no mirror: " + mirror.reason);
     if (!table.left_out.empty()) remarks.push_back("not recorded: " + join(table.left_out, ", "));
     return join(remarks, "; ");
 }
 
+mirror::MirrorState mirror_of(const Report& report, const capture::TableHealth& table) {
+    const auto found = report.mirrors.find({table.schema, table.name});
+    return found == report.mirrors.end() ? mirror::MirrorState{.state = "none", .reason = "it is gone"} : found->second;
+}
+
 void print_tables(const Report& report) {
-    Table table{{{"table"}, {"triggers"}, {"pending", CellType::number}, {"lag", CellType::number}, {"last batch", CellType::number}, {"remarks"}}, {}};
+    Table table{{{"table"}, {"triggers"}, {"pending", CellType::number}, {"lag", CellType::number}, {"last batch", CellType::number}, {"mirror"}, {"remarks"}}, {}};
     for (const auto& t : report.tables) {
         const auto last = report.last_batches.find({t.schema, t.name});
         table.rows.push_back({t.schema + "." + t.name, t.kind, with_separators(t.pending), t.lag_s ? human_seconds(*t.lag_s) : "-",
-                              last == report.last_batches.end() ? "-" : std::to_string(last->second.batch), remarks_of(t)});
+                              last == report.last_batches.end() ? "-" : std::to_string(last->second.batch), mirror_of(report, t).state,
+                              remarks_of(t, mirror_of(report, t))});
     }
     print(as_aligned_text(table, stdout_style()) + "\n");
 }
@@ -87,6 +98,8 @@ void print_json(const Report& report) {
                                   {"lag_s", t.lag_s ? Json(*t.lag_s) : Json()},
                                   {"last_batch", has_last ? Json(last->second.batch) : Json()},
                                   {"last_batch_at", has_last ? Json(last->second.at) : Json()},
+                                  {"mirror", mirror_of(report, t).state},
+                                  {"mirror_reason", mirror_of(report, t).reason},
                                   {"problems", t.problems},
                                   {"columns_left_out", t.left_out}});
     }
