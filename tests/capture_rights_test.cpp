@@ -148,7 +148,7 @@ TEST_F(Rights, EidersRoleReadsRotatesAndReleasesAndNothingMore) {
           "TRUNCATE audit.cdc_1", "DROP TABLE audit.cdc_1", "SELECT * FROM audit.secret",
           "SELECT audit.keyed_hash('x')", "SELECT audit.set_hash_key('x')", "UPDATE audit.relation SET options = '{}'",
           "UPDATE audit.installation SET active_slot = 1", "SELECT audit.define(1, '{}', NULL, false)",
-          "SELECT audit.write_functions(1)", "SELECT audit.write_function('x', 'BEGIN END')",
+          "SELECT audit.write_functions()", "SELECT audit.set_slot(2)", "SELECT audit.write_function('x', 'BEGIN END')",
           "CREATE FUNCTION audit.f() RETURNS int LANGUAGE sql AS 'SELECT 1'", "SELECT * FROM shop.t"}) {
         EXPECT_THAT(error_of(eider, sql), AnyOf(HasSubstr("permission denied"), HasSubstr("must be owner"))) << sql;
     }
@@ -246,6 +246,39 @@ TEST_F(Rights, InstallingAgainHoldsUpNoWriter) {
     EXPECT_THAT(short_events(admin_), ElementsAre("I 1", "I 2"));
 }
 
+// The first version watched keys with row triggers whose conditions named the columns.
+TEST_F(Rights, UpgradingTakesOffTheKeyTriggersOfTheFirstVersionAndItsFunctions) {
+    set_up_shop();
+    admin_.run(
+        "CREATE TABLE shop.p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF shop.p "
+        "DEFAULT");
+    attach(admin_, "shop.p");
+    const std::string functions =
+        "SELECT string_agg(p.oid::regprocedure::text, ' ' ORDER BY p.oid::regprocedure::text) FROM pg_proc AS p WHERE "
+        "p.pronamespace = 'audit'::regnamespace";
+    const std::string before = admin_.value(functions);
+    admin_.run(
+        fmt::format("SET ROLE {}; CREATE FUNCTION audit.free_key(regclass) RETURNS void LANGUAGE sql AS ''; CREATE "
+                    "FUNCTION audit.key_changed(oid, int2[]) RETURNS text LANGUAGE sql AS 'SELECT NULL::text';"
+                    "CREATE FUNCTION audit.write_functions(integer) RETURNS void LANGUAGE sql AS ''; RESET ROLE",
+                    role("owner")));
+    admin_.run(
+        "CREATE TRIGGER eider_key AFTER UPDATE ON shop.t FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id) EXECUTE "
+        "FUNCTION audit.capture_row('0', 'key', 'ordered', '1');"
+        "CREATE OR REPLACE TRIGGER eider_update AFTER UPDATE ON shop.t REFERENCING NEW TABLE AS new_rows FOR EACH "
+        "STATEMENT EXECUTE FUNCTION audit.capture();"
+        "CREATE TRIGGER eider_p_key AFTER UPDATE ON shop.p FOR EACH ROW WHEN (OLD.id IS DISTINCT FROM NEW.id) EXECUTE "
+        "FUNCTION audit.capture_row('0', 'key', 'ordered', '1')");
+    install_capture(admin_, config_);
+    EXPECT_EQ(admin_.value(functions), before);
+    EXPECT_EQ(admin_.number("SELECT count(*) FROM pg_trigger WHERE tgname LIKE '%key' AND NOT tgisinternal"), 0);
+    EXPECT_THAT(admin_.run("SELECT * FROM audit.trigger_problem"), IsEmpty());
+    admin_.run(
+        "INSERT INTO shop.t VALUES (1, 'a'); ALTER TABLE shop.t ALTER id TYPE bigint; UPDATE shop.t SET id = 2; INSERT "
+        "INTO shop.p VALUES (3); UPDATE shop.p SET id = 4");
+    EXPECT_THAT(short_events(admin_), ElementsAre("I 1", "D 1", "U 2", "I 3", "D 3", "U 4"));
+}
+
 TEST_F(Rights, ADatabaseOwnerWithoutOtherRightsCanInstall) {
     admin_.run(fmt::format("CREATE ROLE {0}; ALTER DATABASE {1} OWNER TO {0}", role("dba"), database_.name));
     Client dba = as("dba");
@@ -295,11 +328,13 @@ TEST_F(Rights, UninstallingLeavesTheDatabaseAsItWas) {
         "(SELECT count(*) FROM pg_default_acl), (SELECT count(*) FROM pg_shdepend))";
     admin_.run(
         "CREATE SCHEMA shop; CREATE TABLE shop.t (id int PRIMARY KEY, v text); CREATE TABLE shop.p (id int PRIMARY "
-        "KEY) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF shop.p DEFAULT");
+        "KEY) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF shop.p DEFAULT; CREATE TABLE shop.plain (id "
+        "int PRIMARY KEY)");
     const std::string before = admin_.value(all);
     install_capture(admin_, config_);
     attach(admin_, "shop.t", R"({"exclude": ["v"], "where": "id > 0", "always": true})");
     attach(admin_, "shop.p");
+    attach(admin_, "shop.plain");
     admin_.run("INSERT INTO shop.t VALUES (1, 'a'); SELECT audit.rotate()");
     admin_.run(capture::uninstall_sql(config_));
     EXPECT_EQ(admin_.value(all), before);

@@ -48,6 +48,48 @@ TEST_F(Slots, RotationMovesAllTablesToTheNextSlot) {
     EXPECT_EQ(eider_.value("SELECT string_agg(slot::text, '' ORDER BY seq) FROM audit.cdc"), "112222");
 }
 
+TEST_F(Slots, SessionsWithPlansOfTheirOwnWriteToTheNewSlotAfterARotation) {
+    eider_.run(
+        "INSERT INTO t VALUES (1); INSERT INTO o VALUES (1); CREATE FUNCTION change() RETURNS void LANGUAGE plpgsql AS "
+        "$$ BEGIN UPDATE t SET v = 'x'; UPDATE o SET secret = 'x'; END $$");
+    Client app(database_.uri);
+    app.run(
+        "PREPARE change AS UPDATE t SET v = 'y'; PREPARE change_key AS UPDATE o SET id = id + 1; PREPARE add AS INSERT "
+        "INTO t SELECT max(id) + 1 FROM t");
+    for (int i = 0; i < 10; ++i)
+        app.run("EXECUTE change; EXECUTE change_key; EXECUTE add; SELECT change(); DELETE FROM t WHERE id > 1");
+    for (const std::string slot : {"2", "3", "1", "2"}) {
+        confirm();
+        eider_.run("SELECT audit.release()");
+        EXPECT_EQ(eider_.value("SELECT audit.rotate()"), slot);
+        app.run("EXECUTE change; EXECUTE change_key; EXECUTE add; SELECT change(); DELETE FROM t WHERE id > 1");
+        EXPECT_EQ(eider_.value("SELECT string_agg(DISTINCT slot::text, '') FROM audit.cdc WHERE xid >= (SELECT "
+                               "max(xid) FROM audit.cdc)"),
+                  slot);
+    }
+}
+
+// It may hear of the rotation or not: where its changes go, they are read, and its slot is not emptied under it.
+TEST_F(Slots, ATransactionThatIsOpenDuringARotationLosesNothing) {
+    for (const std::string level : {"READ COMMITTED", "REPEATABLE READ"}) {
+        forget_events(eider_);
+        eider_.run("TRUNCATE t; INSERT INTO t VALUES (1)");
+        forget_events(eider_);
+        Client app(database_.uri);
+        app.run("PREPARE change AS UPDATE t SET v = v || '.', id = id + 1");
+        for (int i = 0; i < 10; ++i) app.run("EXECUTE change");
+        app.run("BEGIN ISOLATION LEVEL " + level + "; EXECUTE change");
+        for (int i = 0; i < 4; ++i) {
+            confirm();
+            eider_.run("SELECT audit.rotate(); SELECT audit.release()");
+            app.run("EXECUTE change");
+        }
+        app.run("COMMIT");
+        EXPECT_EQ(eider_.number("SELECT count(*) FROM audit.cdc WHERE xid = (SELECT max(xid) FROM audit.cdc)"), 10)
+            << level;
+    }
+}
+
 TEST_F(Slots, RotationOfAnEmptySlotChangesNothing) {
     EXPECT_EQ(eider_.value("SELECT audit.rotate()"), "1");
     EXPECT_EQ(eider_.value("SELECT xmin = (SELECT xmin FROM audit.installation) FROM audit.installation"), "t");

@@ -2,6 +2,8 @@
 #include <gmock/gmock.h>
 #include <gtest/gtest.h>
 
+#include <fmt/format.h>
+
 #include "support/capture.h"
 #include "support/server.h"
 
@@ -190,15 +192,29 @@ TEST_F(Statements, ReplicaSessionsAreRecordedOnlyWithAlways) {
 }
 
 TEST_F(Statements, AlwaysCanBeSetAndTakenBackLater) {
-    attach(app_, "t", R"({"always": true})");
     app_.run(
-        "SET session_replication_role = replica; INSERT INTO t VALUES (1); SET session_replication_role = origin; "
-        "INSERT INTO t VALUES (2)");
-    attach(app_, "t");
-    app_.run(
-        "SET session_replication_role = replica; INSERT INTO t VALUES (3); SET session_replication_role = origin; "
-        "INSERT INTO t VALUES (4)");
-    EXPECT_THAT(short_events(app_), ElementsAre("I 1", "I 2", "I 4"));
+        "CREATE TABLE p (id int PRIMARY KEY, v text) PARTITION BY RANGE (id); CREATE TABLE p1 PARTITION OF p DEFAULT");
+    attach(app_, "p");
+    for (const std::string table : {"t", "p"}) {
+        const auto insert_as_both = [&](int id) {
+            app_.run(
+                fmt::format("SET session_replication_role = replica; INSERT INTO {0} VALUES ({1}); SET "
+                            "session_replication_role = origin; INSERT INTO {0} VALUES ({2})",
+                            table, id, id + 1));
+        };
+        const auto attach_with = [&](const std::string& options) {
+            return app_.value(fmt::format("SELECT audit.attach('{}', '{}')", table, options));
+        };
+        EXPECT_EQ(attach_with(R"({"always": true})"), "t") << "something changed";
+        EXPECT_EQ(attach_with(R"({"always": true})"), "f");
+        insert_as_both(1);
+        EXPECT_EQ(attach_with("{}"), "t") << "something changed";
+        EXPECT_EQ(attach_with("{}"), "f");
+        insert_as_both(3);
+        EXPECT_THAT(short_events(app_), ElementsAre("I 1", "I 2", "I 4")) << table;
+        forget_events(app_);
+        EXPECT_THAT(app_.run("SELECT * FROM audit.trigger_problem"), IsEmpty());
+    }
 }
 
 TEST_F(Statements, TruncateCascadeIsRecordedForEachTable) {
@@ -270,6 +286,17 @@ TEST_F(Statements, AConfiguredKeyIsWatchedWhereNoConstraintSaysSo) {
     attach(app_, "nokey", R"({"key": ["id"]})");
     app_.run("INSERT INTO nokey VALUES (1, 'a'); UPDATE nokey SET id = 2");
     EXPECT_THAT(short_events(app_), ElementsAre("I 1", "D 1", "U 2"));
+}
+
+TEST_F(Statements, KeysOfRowsThatShareThemAreWatchedToo) {
+    app_.run("CREATE TABLE nokey (id int, v text)");
+    attach(app_, "nokey", R"({"key": ["id"]})");
+    app_.run("INSERT INTO nokey VALUES (1), (1), (NULL)");
+    forget_events(app_);
+    app_.run(
+        "UPDATE nokey SET id = 2 WHERE id = 1; UPDATE nokey SET id = 3 WHERE id IS NULL; UPDATE nokey SET id = NULL "
+        "WHERE id = 3");
+    EXPECT_THAT(short_events(app_), ElementsAre("D 1", "D 1", "U 2", "U 2", "D", "U 3", "D 3", "U"));
 }
 
 TEST_F(Statements, StatementsInsideTriggersAreMarkedAsNested) {

@@ -16,85 +16,47 @@ END
 $eider$;
 
 -- The triggers that an attached table must have. type: as pg_trigger.tgtype. enabled: as tgenabled: O in ordinary
--- sessions, R under session_replication_role = replica, A in both. Of two row triggers of a table the one that sorts
--- first fires first: the end of an old key comes before the row under its new one.
+-- sessions, R under session_replication_role = replica, A in both.
 CREATE OR REPLACE FUNCTION audit.wanted_triggers(of oid)
-RETURNS TABLE (on_table oid, name text, type integer, enabled text, function text, args text[], old_rows boolean, new_rows boolean, key int2[])
+RETURNS TABLE (on_table oid, name text, type integer, enabled text, function text, args text[], old_rows boolean, new_rows boolean)
 LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
 DECLARE
     options  constant jsonb := (SELECT r.options FROM audit.relation AS r WHERE r.rel = of);
-    -- What identifies rows: the primary key, else the smallest unique index on columns that are never NULL.
-    index    constant pg_index := (
-        SELECT i FROM pg_index AS i
-        WHERE i.indrelid = of AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-          AND NOT EXISTS (SELECT FROM pg_attribute AS a
-                          WHERE a.attrelid = of AND NOT a.attnotnull AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
-        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
-        LIMIT 1);
-    by_row   constant text := CASE WHEN audit.is_plain(options) THEN 'capture_row' ELSE 'capture_' || of END;
-    by_statement constant text := CASE WHEN audit.is_plain(options) THEN 'capture' ELSE 'capture_' || of END;
+    key      constant text[] := audit.key_of(of)::text[];
+    own      constant text := 'capture_' || of;
+    plain    constant boolean := audit.is_plain(options);
+    by_statement constant text := CASE WHEN plain THEN 'capture' ELSE own END;
+    by_row   constant text := CASE WHEN plain THEN 'capture_row' ELSE own END;
     always   constant boolean := options -> 'always' IS NOT NULL;
     on_all   constant text := CASE WHEN always THEN 'A' ELSE 'O' END;
-    key      int2[] := index.indkey[0:index.indnkeyatts - 1];
     -- Of a deferrable key two rows may swap their values in one statement, and of one that no index watches.
-    sequence text := CASE WHEN index.indimmediate THEN 'ordered' ELSE 'unordered' END;
+    sequence constant text := CASE WHEN options -> 'key' IS NULL AND (audit.key_index(of)).indimmediate THEN 'ordered' ELSE 'unordered' END;
 BEGIN
-    IF options -> 'key' IS NOT NULL THEN
-        sequence := 'unordered';
-        key := ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(options -> 'key') WITH ORDINALITY AS k (name, place)
-                     JOIN pg_attribute AS a ON a.attrelid = of AND a.attname = k.name AND NOT a.attisdropped ORDER BY k.place);
-    END IF;
-    RETURN QUERY VALUES (of, 'eider_truncate', 32, on_all, by_statement, '{}'::text[], false, false, NULL::int2[]);
+    RETURN QUERY VALUES (of, 'eider_truncate', 32, on_all, by_statement, '{}'::text[], false, false);
     IF audit.kind_of(of) = 'statement' THEN
         RETURN QUERY VALUES
-            (of, 'eider_insert',  4, 'O', by_statement, '{}'::text[], false, true, NULL::int2[]),
-            (of, 'eider_update', 16, 'O', by_statement, '{}', audit.needs_pairs(options), true, NULL),
-            (of, 'eider_delete',  8, 'O', by_statement, '{}', true, false, NULL);
-        IF key <> '{}' THEN
-            RETURN QUERY VALUES (of, 'eider_key', 17, 'O', by_row, ARRAY['0', 'key', 'ordered', array_to_string(key, ' ')], false, false, key);
-        END IF;
+            (of, 'eider_insert',  4, 'O', by_statement, '{}'::text[], false, true),
+            (of, 'eider_update', 16, 'O', CASE WHEN key <> '{}' THEN own ELSE by_statement END, '{}', key <> '{}' OR audit.needs_pairs(options), true),
+            (of, 'eider_delete',  8, 'O', by_statement, '{}', true, false);
         -- Logical replication into this database fires row triggers only.
-        IF always AND key <> '{}' THEN
-            RETURN QUERY VALUES (of, 'eider_replica_key', 17, 'R', by_row, ARRAY['0', 'key', 'ordered', array_to_string(key, ' ')], false, false, key);
-        END IF;
         IF always THEN
-            RETURN QUERY VALUES (of, 'eider_replica_row', 29, 'R', by_row, ARRAY['0', 'row', 'ordered'], false, false, NULL::int2[]);
+            RETURN QUERY VALUES (of, 'eider_replica_row', 29, 'R', by_row, ARRAY['0', sequence] || key, false, false);
         END IF;
         RETURN;
     END IF;
-    -- Copies of these come to partitions by name: no name that a table may bring along from a life of its own.
-    RETURN QUERY VALUES (of, format('eider_%s_row', of), 29, on_all, by_row, ARRAY[of::text, 'row', sequence], false, false, NULL::int2[]);
-    IF key <> '{}' THEN
-        RETURN QUERY VALUES (of, format('eider_%s_key', of), 17, on_all, by_row,
-                             ARRAY[of::text, 'key', sequence, array_to_string(key, ' ')], false, false, key);
-    END IF;
+    -- Copies of this come to partitions by name: no name that a table may bring along from a life of its own.
+    RETURN QUERY VALUES (of, format('eider_%s_row', of), 29, on_all, by_row, ARRAY[of::text, sequence] || key, false, false);
     -- Triggers of TRUNCATE are not copied; foreign tables cannot have any.
-    RETURN QUERY SELECT p.relid::oid, 'eider_partition_truncate', 32, on_all, 'capture_truncate', ARRAY[of::text], false, false, NULL::int2[]
+    RETURN QUERY SELECT p.relid::oid, 'eider_partition_truncate', 32, on_all, 'capture_truncate', ARRAY[of::text], false, false
                  FROM pg_partition_tree(of) AS p JOIN pg_class AS c ON c.oid = p.relid
                  WHERE p.isleaf AND p.relid <> of AND c.relkind = 'r';
 END
 $eider$;
 
--- Whether an update changed the key, as a condition on OLD and NEW: compared as text where equal is not identical (citext,
--- numeric of another scale, collations that ignore case).
-CREATE OR REPLACE FUNCTION audit.key_changed(of oid, key int2[]) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
-AS $eider$
-    SELECT string_agg(format(
-        CASE WHEN a.atttypid::regtype::text IN ('smallint', 'integer', 'bigint', 'uuid', 'date', 'timestamp without time zone',
-                                                'timestamp with time zone', 'boolean', 'bytea')
-               OR a.atttypid::regtype::text IN ('text', 'character varying') AND coalesce(c.collisdeterministic, true)
-             THEN 'OLD.%1$I IS DISTINCT FROM NEW.%1$I'
-             ELSE 'OLD.%1$I::text COLLATE "C" IS DISTINCT FROM NEW.%1$I::text COLLATE "C"' END, a.attname), ' OR ' ORDER BY a.attnum)
-    FROM pg_attribute AS a
-    LEFT JOIN pg_collation AS c ON c.oid = a.attcollation
-    WHERE a.attrelid = of AND a.attnum = ANY (key)
-$eider$;
-
 -- The statement that makes a trigger.
-CREATE OR REPLACE FUNCTION audit.trigger_sql(of oid, on_table oid, name text, type integer, enabled text, function text, args text[],
-                                             old_rows boolean, new_rows boolean, key int2[]) RETURNS text
+CREATE OR REPLACE FUNCTION audit.trigger_sql(on_table oid, name text, type integer, enabled text, function text, args text[],
+                                             old_rows boolean, new_rows boolean) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
     SELECT concat(
@@ -105,7 +67,6 @@ AS $eider$
         CASE WHEN old_rows THEN 'OLD TABLE AS old_rows ' END,
         CASE WHEN new_rows THEN 'NEW TABLE AS new_rows ' END,
         CASE WHEN type & 1 = 1 THEN 'FOR EACH ROW ' ELSE 'FOR EACH STATEMENT ' END,
-        CASE WHEN key IS NOT NULL THEN format('WHEN (%s) ', audit.key_changed(of, key)) END,
         format('EXECUTE FUNCTION audit.%I(%s)', function, (SELECT string_agg(quote_literal(a), ', ') FROM unnest(args) AS a)),
         -- One that was replaced fires in ordinary sessions again.
         CASE WHEN enabled <> 'O' THEN
@@ -123,7 +84,9 @@ DECLARE
     t record;
 BEGIN
     FOR w IN SELECT * FROM audit.wanted_triggers(of) LOOP
-        known := known || CASE WHEN w.on_table = of THEN w.name END;
+        IF w.on_table = of THEN
+            known := known || w.name;
+        END IF;
         on_table := w.on_table;
         name := w.name;
         SELECT x.tgenabled, x.tgtype, x.tgargs, x.tgoldtable, x.tgnewtable, x.tgqual, p.proname, p.pronamespace INTO t
@@ -135,13 +98,13 @@ BEGIN
             WHEN t.tgtype <> w.type OR t.proname <> w.function OR t.pronamespace <> ours
               OR encode(t.tgargs, 'escape') <> array_to_string(w.args, '\000') || CASE WHEN w.args = '{}' THEN '' ELSE '\000' END
               OR (t.tgoldtable IS NOT NULL) <> w.old_rows OR (t.tgnewtable IS NOT NULL) <> w.new_rows
-              OR (t.tgqual IS NOT NULL) <> (w.key IS NOT NULL) THEN 'out of date'
+              OR t.tgqual IS NOT NULL THEN 'out of date'
             -- A copy on a partition that somebody switched off.
             WHEN w.on_table = of AND w.type & 1 = 1 AND EXISTS (
                 SELECT FROM pg_partition_tree(of) AS part JOIN pg_trigger AS copy ON copy.tgrelid = part.relid
                 WHERE copy.tgname = w.name AND copy.tgenabled::text <> w.enabled) THEN 'disabled on a partition' END;
         IF problem IS NOT NULL THEN
-            mend := audit.trigger_sql(of, w.on_table, w.name, w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows, w.key);
+            mend := audit.trigger_sql(w.on_table, w.name, w.type, w.enabled, w.function, w.args, w.old_rows, w.new_rows);
             IF problem = 'disabled on a partition' THEN
                 mend := format('ALTER TABLE %1$s ENABLE %2$s TRIGGER %3$I', of::regclass, CASE WHEN w.enabled = 'A' THEN 'ALWAYS' END, w.name);
             END IF;
@@ -218,16 +181,17 @@ BEGIN
 
     FOR own IN
         SELECT r.rel FROM audit.relation AS r
-        WHERE r.rel = coalesce(just, r.rel) AND r.detached_at IS NULL AND r.spelled_out IS NOT NULL AND r.spelled_out IS DISTINCT FROM audit.spelled_out(r)
+        WHERE r.rel = coalesce(just, r.rel) AND audit.has_own_function(r)
+          AND (r.spelled_out IS DISTINCT FROM audit.shape_of(r.rel, audit.spelled_numbers(r)) OR to_regprocedure(format('audit.%I()', 'capture_' || r.rel)) IS NULL)
     LOOP
         PERFORM pg_advisory_xact_lock(audit.rotation_lock());
-        PERFORM audit.write_own_function(own, i.active_slot) FROM audit.installation AS i;
+        PERFORM audit.write_own_function(own);
         changed := changed + 1;
     END LOOP;
-    -- Functions of tables that are gone. Where the table is still there its triggers need them.
+    -- Functions that no table needs any more. As long as there are triggers of them, they stay.
     FOR own IN
         SELECT r.rel FROM audit.relation AS r
-        WHERE r.rel = coalesce(just, r.rel) AND r.detached_at IS NOT NULL AND to_regprocedure(format('audit.%I()', 'capture_' || r.rel)) IS NOT NULL
+        WHERE r.rel = coalesce(just, r.rel) AND NOT audit.has_own_function(r) AND to_regprocedure(format('audit.%I()', 'capture_' || r.rel)) IS NOT NULL
           AND NOT EXISTS (SELECT FROM pg_trigger AS t WHERE t.tgfoid = to_regprocedure(format('audit.%I()', 'capture_' || r.rel)))
     LOOP
         EXECUTE format('DROP FUNCTION audit.%I()', 'capture_' || own);
@@ -244,10 +208,8 @@ AS $eider$
 DECLARE
     known constant audit.relation := (SELECT k FROM audit.relation AS k WHERE k.rel = of);
     numbers int2[];
-    active integer;
 BEGIN
     PERFORM pg_advisory_xact_lock(audit.rotation_lock());
-    SELECT i.active_slot INTO active FROM audit.installation AS i FOR SHARE;
     IF options -> 'exclude' IS NOT NULL OR options -> 'hash' IS NOT NULL THEN
         SELECT coalesce(array_agg(a.attnum ORDER BY a.attnum), '{}') INTO numbers
         FROM pg_attribute AS a
@@ -269,9 +231,7 @@ BEGIN
         columns = NULL, column_numbers = excluded.column_numbers, hashed_numbers = excluded.hashed_numbers,
         filter_columns = excluded.filter_columns, spelled_out = NULL, detached_at = NULL,
         attached_at = CASE WHEN r.detached_at IS NULL THEN r.attached_at ELSE now() END;
-    IF NOT audit.is_plain(options) THEN
-        PERFORM audit.write_own_function(of, active);
-    END IF;
+    PERFORM audit.write_own_function(r.rel) FROM audit.relation AS r WHERE r.rel = of AND audit.has_own_function(r);
 END
 $eider$;
 
@@ -433,6 +393,8 @@ BEGIN
         ELSE
             PERFORM audit.register(of, asked);
         END IF;
+    ELSE
+        changed := audit.refresh(of) > 0;
     END IF;
     FOR wrong IN SELECT p.mend FROM audit.problems_of(of) AS p ORDER BY p.problem = 'left over' LOOP
         EXECUTE wrong.mend;
@@ -472,24 +434,5 @@ BEGIN
     END IF;
     PERFORM set_config('lock_timeout', patience, true);
     RETURN changed;
-END
-$eider$;
-
--- Takes off the trigger that watches a table's key, so that a migration can change the type of a key column or drop it
--- (PostgreSQL refuses that while a trigger's condition names the column). In the same transaction:
---   SELECT audit.free_key('shop.orders'); ALTER TABLE shop.orders ALTER id TYPE bigint; SELECT audit.attach('shop.orders');
-CREATE OR REPLACE FUNCTION audit.free_key(of regclass) RETURNS void
-LANGUAGE plpgsql SET search_path = pg_catalog, pg_temp
-AS $eider$
-DECLARE
-    mine record;
-BEGIN
-    FOR mine IN
-        SELECT t.tgname FROM pg_trigger AS t
-        WHERE t.tgrelid = of AND NOT t.tgisinternal AND t.tgparentid = 0 AND t.tgqual IS NOT NULL
-          AND t.tgfoid IN (SELECT p.oid FROM pg_proc AS p WHERE p.pronamespace = 'audit'::regnamespace)
-    LOOP
-        EXECUTE format('DROP TRIGGER %I ON %s', mine.tgname, of);
-    END LOOP;
 END
 $eider$;

@@ -8,7 +8,7 @@ AS $eider$
     SELECT 7307199678870643811  -- "eidercdc"
 $eider$;
 
--- Makes another slot the active one, by replacing the capture functions: locks no table, waits for nobody. Returns the
+-- Makes another slot the active one, by replacing audit.slot(): locks no table, waits for nobody. Returns the
 -- active slot; it stays what it was where no other is better, or another session rotates or attaches just now.
 CREATE OR REPLACE FUNCTION audit.rotate() RETURNS integer
 LANGUAGE plpgsql SECURITY DEFINER SET search_path = pg_catalog, pg_temp
@@ -29,7 +29,7 @@ BEGIN
     ORDER BY (c.relpersistence = 'p') <> (i.durability = 'logged'), pg_relation_size(c.oid), s.place
     LIMIT 1;
     IF best <> active THEN
-        PERFORM audit.write_functions(best);
+        PERFORM audit.set_slot(best);
         UPDATE audit.installation SET active_slot = best;
     END IF;
     RETURN best;
