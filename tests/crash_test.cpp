@@ -143,7 +143,8 @@ TEST_P(CrashOfCopy, IsMadeUpForByTheNextSync) {
     pipeline.init();
     Workload workload(pipeline.source, 2);
     workload.wait_for(5);
-    EXPECT_EQ(pipeline.eider({"sync"}, {{"EIDER_CRASH_AT", GetParam()}}).exit_code, killed) << GetParam() << " was not reached";
+    EXPECT_EQ(pipeline.eider({"sync"}, {{"EIDER_CRASH_AT", GetParam()}}).exit_code, killed)
+        << GetParam() << " was not reached";
     workload.stop();
     pipeline.must({"sync", "--until-empty"});
     EXPECT_EQ(differences(pipeline), "");

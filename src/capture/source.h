@@ -18,8 +18,8 @@ namespace eider::capture {
 struct Confirmed {
     std::int64_t batch = 0;
     std::string cursor;
-    std::string epoch;      // of the last holder
-    bool let_go = false;    // that holder ended cleanly: its epoch may be used again without a takeover
+    std::string epoch;    // of the last holder
+    bool let_go = false;  // that holder ended cleanly: its epoch may be used again without a takeover
 
     // Whether slots may have been released that a lake with this head still lacks: another lake, or a newer state of
     // this one, has them. Numbers of batches alone do not tell: every lake counts its own.

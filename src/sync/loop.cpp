@@ -40,7 +40,7 @@ void Loop::connect() {
 }
 
 void Loop::disconnect() {
-    consumer_.reset();  // lets go of the source while it is still connected
+    consumer_.reset();       // lets go of the source while it is still connected
     sides_.mirrors.reset();  // before what it works on
     sides_ = {};
 }
