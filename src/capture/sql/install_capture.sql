@@ -355,9 +355,9 @@ AS $eider$
     FROM (SELECT audit.spelled_numbers(known)) AS n (numbers)
 $eider$;
 
--- audit.capture_<oid>() of a plain table with a key: the trigger of UPDATE. A key that the statement ended comes before the
--- rows that go on, because another row may have taken it. Where a key column is called otherwise than it was, all keys
--- count as ended: one end too many does no harm before the row that goes on.
+-- audit.capture_<oid>() of a plain table with a key: the trigger of UPDATE. A single row that keeps its key, which is what most
+-- updates are, is done with one statement. Where a key column is called otherwise than it was, all keys count as ended: one
+-- end too many does no harm before the row that goes on.
 CREATE OR REPLACE FUNCTION audit.capture_keyed_body(known audit.relation) RETURNS text
 LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
@@ -368,27 +368,31 @@ DECLARE
     rel        constant oid := tg_relid;
     nested     constant boolean := pg_trigger_depth() > 1;
     is_current constant boolean := %s;
-    ends       boolean := true;
 BEGIN
-    IF eider.is_current THEN
-        ends := %s;
-    END IF;
     %s
     RETURN NULL;
 END
-$body$, audit.is_current(known), audit.keys_changed(audit.key_text(known.rel)),
-        audit.by_slot(array_agg(format($body$
-        IF eider.ends AND eider.is_current THEN
+$body$, audit.is_current(known), audit.by_slot(array_agg(format($body$
+        IF eider.is_current THEN
             %1$s
-            SELECT eider.rel, 'D', eider.nested, o.data %2$s;
-        ELSIF eider.ends THEN
+            SELECT eider.rel, 'U', eider.nested, pg_catalog.row_to_json(r.*) FROM new_rows AS r
+            WHERE NOT EXISTS (SELECT FROM new_rows OFFSET 1) AND %2$s = (SELECT %2$s FROM old_rows AS r LIMIT 1);
+            IF found THEN
+                RETURN NULL;
+            END IF;
+            IF %3$s THEN
+                %1$s
+                SELECT eider.rel, 'D', eider.nested, o.data %4$s;
+            END IF;
+        ELSE
             %1$s
             SELECT eider.rel, 'D', eider.nested, pg_catalog.row_to_json(r.*) FROM old_rows AS r;
         END IF;
         %1$s
         SELECT eider.rel, 'U', eider.nested, pg_catalog.row_to_json(r.*) FROM new_rows AS r;
-$body$, audit.insert_into(slot, 'rel, op, nested, data'), audit.ended_keys(audit.key_text(known.rel), 'pg_catalog.row_to_json(r.*)')) ORDER BY slot)))
-    FROM generate_series(1, 3) AS slot
+$body$, audit.insert_into(slot, 'rel, op, nested, data'), k.text, audit.keys_changed(k.text), audit.ended_keys(k.text, 'pg_catalog.row_to_json(r.*)'))
+        ORDER BY slot)))
+    FROM generate_series(1, 3) AS slot CROSS JOIN (SELECT audit.key_text(known.rel)) AS k (text)
 $eider$;
 
 -- The statement of audit.capture_<oid>() for one kind of event, of a table with options. event: INSERT, UPDATE, DELETE,
