@@ -20,12 +20,17 @@ using testing::IsEmpty;
 class Tables : public testing::Test {
 protected:
     void SetUp() override {
-        app_.run("CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, total int, ssn text); CREATE TABLE shop.items (id int PRIMARY KEY);"
-                 "CREATE TABLE shop.items_tmp (id int); CREATE VIEW shop.v AS SELECT 1 AS id; CREATE TABLE other (id int);"
-                 "CREATE TABLE shop.p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF shop.p FOR VALUES FROM (0) TO (10)");
+        app_.run(
+            "CREATE SCHEMA shop; CREATE TABLE shop.orders (id int PRIMARY KEY, total int, ssn text); CREATE TABLE "
+            "shop.items (id int PRIMARY KEY);"
+            "CREATE TABLE shop.items_tmp (id int); CREATE VIEW shop.v AS SELECT 1 AS id; CREATE TABLE other (id int);"
+            "CREATE TABLE shop.p (id int PRIMARY KEY) PARTITION BY RANGE (id); CREATE TABLE shop.p1 PARTITION OF "
+            "shop.p FOR VALUES FROM (0) TO (10)");
     }
 
-    static Config config_of(const std::string& text) { return parse_config(text, "/nowhere/eider.toml", {}, {}, "/nowhere"); }
+    static Config config_of(const std::string& text) {
+        return parse_config(text, "/nowhere/eider.toml", {}, {}, "/nowhere");
+    }
 
     static std::vector<std::string> labels(const capture::Choice& choice) {
         std::vector<std::string> labels;
@@ -33,7 +38,9 @@ protected:
         return labels;
     }
 
-    std::vector<std::string> chosen(const std::string& text) { return labels(capture::choose_tables(eider_, config_of(text))); }
+    std::vector<std::string> chosen(const std::string& text) {
+        return labels(capture::choose_tables(eider_, config_of(text)));
+    }
 
     std::string refused(const std::string& text) {
         try {
@@ -55,22 +62,28 @@ protected:
 };
 
 TEST_F(Tables, PatternsChooseTablesAndExcludesTakeSomeBack) {
-    EXPECT_THAT(chosen("[capture]\ntables = ['shop.*']\nexclude = ['*.*_tmp']"), ElementsAre("shop.items", "shop.orders", "shop.p"));
+    EXPECT_THAT(chosen("[capture]\ntables = ['shop.*']\nexclude = ['*.*_tmp']"),
+                ElementsAre("shop.items", "shop.orders", "shop.p"));
     EXPECT_THAT(chosen("[capture]\ntables = ['other', 'shop.o*']"), ElementsAre("public.other", "shop.orders"));
 }
 
 TEST_F(Tables, WhatCannotBeCapturedIsRefusedWithItsPlaceAndASuggestion) {
-    EXPECT_THAT(refused("[capture]\ntables = ['shop.ordres']"), testing::AllOf(HasSubstr("config: "), HasSubstr("eider.toml:2"), HasSubstr("did you mean shop.orders?")));
+    EXPECT_THAT(
+        refused("[capture]\ntables = ['shop.ordres']"),
+        testing::AllOf(HasSubstr("config: "), HasSubstr("eider.toml:2"), HasSubstr("did you mean shop.orders?")));
     EXPECT_THAT(refused("[capture]\ntables = ['shop.v']"), HasSubstr("is a view"));
     EXPECT_THAT(refused("[capture]\ntables = ['shop.p1']"), HasSubstr("is a partition"));
     EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nexclude = ['snn']"), HasSubstr("did you mean ssn?"));
     EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nwhere = 'totl > 1'"), HasSubstr("eider.toml:1"));
-    EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nwhere = 'id IN (SELECT id FROM public.other)'"), HasSubstr("uses"));
-    EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nwhere = 'total > 1) OR (true'"), IsEmpty()) << "odd, but a condition";
+    EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nwhere = 'id IN (SELECT id FROM public.other)'"),
+                HasSubstr("uses"));
+    EXPECT_THAT(refused("[[table]]\nmatch = 'shop.orders'\nwhere = 'total > 1) OR (true'"), IsEmpty())
+        << "odd, but a condition";
 }
 
 TEST_F(Tables, APatternWithoutAMatchIsAWarning) {
-    EXPECT_THAT(capture::choose_tables(eider_, config_of("[capture]\ntables = ['crm.*', 'shop.*']")).warnings, Contains(HasSubstr("crm.*")));
+    EXPECT_THAT(capture::choose_tables(eider_, config_of("[capture]\ntables = ['crm.*', 'shop.*']")).warnings,
+                Contains(HasSubstr("crm.*")));
 }
 
 TEST_F(Tables, TablesAreAttachedOnceAndNewOnesAtTheNextLook) {
@@ -123,7 +136,8 @@ TEST_F(Tables, ATableThatCannotBeHadNowIsReportedAndTheOthersAreAttached) {
 
 TEST_F(Tables, RenamingAnExcludedColumnNeverPutsItIntoTheChangeLog) {
     install_capture(app_);
-    for (const std::string config : {"[[table]]\nmatch = 'shop.orders'\nexclude = ['ssn']", "[[table]]\nmatch = 'shop.*'\nexclude = ['ssn']"}) {
+    for (const std::string config :
+         {"[[table]]\nmatch = 'shop.orders'\nexclude = ['ssn']", "[[table]]\nmatch = 'shop.*'\nexclude = ['ssn']"}) {
         attach_as(config);
         app_.run("ALTER TABLE shop.orders RENAME ssn TO social; INSERT INTO shop.orders VALUES (1, 1, 'secret')");
         attach_as(config);
@@ -157,7 +171,9 @@ TEST_F(Tables, ANamedTableThatWasDroppedSinceIsAWarning) {
 TEST_F(Tables, HealthSaysHowTablesAreCapturedWhatWaitsAndWhatIsWrong) {
     install_capture(app_);
     attach_as("[capture]\ntables = ['shop.orders', 'shop.p']\n[[table]]\nmatch = 'shop.orders'\nexclude = ['ssn']");
-    app_.run("INSERT INTO shop.orders VALUES (1, 1, 's'); INSERT INTO shop.p VALUES (1); ALTER TABLE shop.orders ADD COLUMN later int; ALTER TABLE shop.p DISABLE TRIGGER eider_truncate");
+    app_.run(
+        "INSERT INTO shop.orders VALUES (1, 1, 's'); INSERT INTO shop.p VALUES (1); ALTER TABLE shop.orders ADD COLUMN "
+        "later int; ALTER TABLE shop.p DISABLE TRIGGER eider_truncate");
     const auto health = capture::table_health(eider_, "1:1:");
     ASSERT_EQ(health.size(), 2U);
     EXPECT_EQ(health[0].name + " " + health[0].kind, "orders statement");

@@ -100,7 +100,7 @@ class CrashOfSync : public OnLakesUnderLoad<std::tuple<std::string, CatalogKind>
 
 TEST_P(CrashOfSync, LeavesEachChangeInTheLakeOnce) {
     const auto& [point, catalog] = GetParam();
-    LakeUnderLoad& lake = this->lake(catalog);
+    LakeUnderLoad& lake = OnLakesUnderLoad::lake(catalog);
     if (part_of(point) == "takeover") {
         // Only a holder that did not let go is taken over.
         lake.workload->wait_for(2);
@@ -122,7 +122,7 @@ INSTANTIATE_TEST_SUITE_P(
 class CrashOfLaterBatch : public OnLakesUnderLoad<std::string> {};
 
 TEST_P(CrashOfLaterBatch, LeavesEachChangeInTheLakeOnce) {
-    LakeUnderLoad& lake = this->lake(CatalogKind::source);
+    LakeUnderLoad& lake = OnLakesUnderLoad::lake(CatalogKind::source);
     EXPECT_EQ(lake.pipeline.eider({"sync", "--every", "10ms"}, {{"EIDER_CRASH_AT", GetParam() + ":3"}}).exit_code,
               killed);
     EXPECT_EQ(lake.differences_at_rest(), "");
@@ -143,7 +143,8 @@ TEST_P(CrashOfCopy, IsMadeUpForByTheNextSync) {
     pipeline.init();
     Workload workload(pipeline.source, 2);
     workload.wait_for(5);
-    EXPECT_EQ(pipeline.eider({"sync"}, {{"EIDER_CRASH_AT", GetParam()}}).exit_code, killed) << GetParam() << " was not reached";
+    EXPECT_EQ(pipeline.eider({"sync"}, {{"EIDER_CRASH_AT", GetParam()}}).exit_code, killed)
+        << GetParam() << " was not reached";
     workload.stop();
     pipeline.must({"sync", "--until-empty"});
     EXPECT_EQ(differences(pipeline), "");
@@ -159,7 +160,7 @@ class CrashOfSlots : public OnLakesUnderLoad<std::tuple<std::string, std::string
 
 TEST_P(CrashOfSlots, LeavesEachChangeInTheLakeOnceAndTheSlotsInUse) {
     const auto& [point, times] = GetParam();
-    LakeUnderLoad& lake = this->lake(CatalogKind::source);
+    LakeUnderLoad& lake = OnLakesUnderLoad::lake(CatalogKind::source);
     // Every batch rotates, and the next one releases.
     const Variables always{{"EIDER_ROTATE_MIN_ROWS", "1"}};
     Variables crash = always;

@@ -20,7 +20,6 @@ namespace {
 using testing::AllOf;
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::Not;
 using Row = Pipeline::Row;
 
 constexpr int config = 2;
@@ -262,6 +261,23 @@ TEST_F(Identity, RefusesASecondLakeForOneConsumerUntilItIsAdopted) {
     pipeline_.application.run("INSERT INTO orders VALUES (2)");
     pipeline_.must({"sync"}, second);
     EXPECT_EQ(pipeline_.must({"query", "--csv", "SELECT max((data->>'id')::INT) AS id FROM cdc"}, second), "id\n2\n");
+}
+
+TEST_F(Identity, AnAdoptionThatDiesHalfwayIsRefusedByASyncAndFinishedByTheNextAdoption) {
+    const Variables second{{"EIDER_CATALOG", pipeline_.folder / "second.ducklake"},
+                           {"EIDER_DATA_PATH", pipeline_.folder / "second"}};
+    Variables dies = second;
+    dies["EIDER_CRASH_AT"] = "init.adopted";  // this lake knows the consumer, the source still has it as the other's
+    ASSERT_EQ(pipeline_.eider({"init", "--adopt"}, dies).exit_code, 137);
+    pipeline_.application.run("INSERT INTO orders VALUES (2)");
+    expect_refused({"sync"}, pipeline_.source.uri, second);
+    expect_refused({"init"}, pipeline_.source.uri, second);
+    pipeline_.must({"init", "--adopt"}, second);
+    pipeline_.must({"sync"}, second);
+    // Nothing was released yet: a lake that starts over gets all that lies in the slots.
+    EXPECT_EQ(pipeline_.must({"query", "--csv", "SELECT (data->>'id')::INT AS id FROM cdc ORDER BY id"}, second),
+              "id\n1\n2\n");
+    expect_refused({"sync"}, pipeline_.source.uri);
 }
 
 TEST_F(Identity, RefusesAnOlderCopyOfTheLakeUntilItIsAdopted) {

@@ -128,7 +128,7 @@ class Takeover : public OnLakesUnderLoad<std::tuple<CatalogKind, std::string>> {
 
 TEST_P(Takeover, WhileTheFormerHolderStandsStillLeavesEachChangeOnce) {
     const auto& [catalog, point] = GetParam();
-    LakeUnderLoad& lake = this->lake(catalog);
+    LakeUnderLoad& lake = OnLakesUnderLoad::lake(catalog);
     const Pipeline& pipeline = lake.pipeline;
     Workload& workload = *lake.workload;
     workload.wait_for(5);

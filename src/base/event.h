@@ -13,12 +13,12 @@ namespace eider {
 
 // Views into the stream's buffer: valid until the next call of EventStream::next.
 struct Event {
-    std::int64_t seq = 0;         // draws order the versions of one key, see docs/protocol.md
-    std::uint64_t xid = 0;        // xid8 of the top-level transaction
-    std::int64_t ts_us = 0;       // start of that transaction, microseconds since 1970-01-01 UTC
-    char op = 'I';                // I, U, D, T (truncate)
-    bool nested = false;          // captured inside a trigger of another statement
-    std::uint32_t rel = 0;        // oid of the table under which it is reported
+    std::int64_t seq = 0;    // draws order the versions of one key, see docs/protocol.md
+    std::uint64_t xid = 0;   // xid8 of the top-level transaction
+    std::int64_t ts_us = 0;  // start of that transaction, microseconds since 1970-01-01 UTC
+    char op = 'I';           // I, U, D, T (truncate)
+    bool nested = false;     // captured inside a trigger of another statement
+    std::uint32_t rel = 0;   // oid of the table under which it is reported
     std::string_view table_schema;
     std::string_view table_name;
     std::optional<std::string_view> data;     // the row as JSON; absent for T

@@ -43,6 +43,14 @@ bool Snapshot::shows(std::uint64_t xid) const {
     return !std::binary_search(running.begin(), running.end(), xid);
 }
 
+bool Snapshot::shows_more_than(const Snapshot& other) const {
+    if (xmax > other.xmax) {
+        const auto beyond = std::lower_bound(running.begin(), running.end(), other.xmax);
+        if (static_cast<std::uint64_t>(running.end() - beyond) < xmax - other.xmax) return true;
+    }
+    return std::any_of(other.running.begin(), other.running.end(), [&](std::uint64_t xid) { return shows(xid); });
+}
+
 bool Snapshot::none_ended_since(const Snapshot& earlier) const {
     // The list ends at xmax, and xmax is one more than the last that *ended*: transactions that run above it stand
     // nowhere (PostgreSQL, procarray.c, GetSnapshotData). As long as xmax stays, none of them has ended.

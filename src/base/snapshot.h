@@ -24,6 +24,9 @@ struct Snapshot {
 
     bool shows(std::uint64_t xid) const;
 
+    // Whether it shows a transaction that `other` does not show.
+    bool shows_more_than(const Snapshot& other) const;
+
     // Whether every transaction that ran at `earlier` and could have changed something still runs here.
     bool none_ended_since(const Snapshot& earlier) const;
 };

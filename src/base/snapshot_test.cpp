@@ -66,6 +66,18 @@ TEST(Snapshot, RefusesWhatPostgresWouldNotTake) {
     }
 }
 
+TEST(Snapshot, ShowsMoreThanAnotherWhereItShowsATransactionThatTheOtherDoesNot) {
+    const Snapshot earlier = Snapshot::parse("10:20:10,14");
+    EXPECT_FALSE(earlier.shows_more_than(earlier));
+    EXPECT_FALSE(Snapshot::parse(empty_cursor).shows_more_than(earlier));
+    EXPECT_TRUE(earlier.shows_more_than(Snapshot::parse(empty_cursor)));
+    EXPECT_TRUE(Snapshot::parse("14:20:14").shows_more_than(earlier));
+    EXPECT_FALSE(earlier.shows_more_than(Snapshot::parse("14:20:14")));
+    EXPECT_TRUE(Snapshot::parse("10:21:10,14").shows_more_than(earlier));
+    EXPECT_FALSE(Snapshot::parse("10:22:10,14,20,21").shows_more_than(earlier));
+    EXPECT_TRUE(Snapshot::parse("10:23:10,14,20,21").shows_more_than(earlier));
+}
+
 TEST(Snapshot, KnowsThatNothingEndedWhileNothingDid) {
     const Snapshot earlier = Snapshot::parse("10:20:10,14");
     EXPECT_TRUE(earlier.none_ended_since(earlier));

@@ -44,7 +44,8 @@ std::vector<SlotHealth> slot_health(postgres::Connection& connection) {
 std::vector<OldTransaction> old_transactions(postgres::Connection& connection, double age_s) {
     const auto rows = connection.query(std::string(sql::old_transactions), {std::to_string(age_s)});
     std::vector<OldTransaction> transactions;
-    for (int row = 0; row < rows.rows(); ++row) transactions.push_back({.who = rows.string(row, 0), .age_s = rows.number(row, 1)});
+    for (int row = 0; row < rows.rows(); ++row)
+        transactions.push_back({.who = rows.string(row, 0), .age_s = rows.number(row, 1)});
     return transactions;
 }
 

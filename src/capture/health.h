@@ -15,11 +15,11 @@ namespace eider::capture {
 struct TableHealth {
     std::string schema;
     std::string name;
-    std::string kind;                      // statement, row: what kind of trigger
-    std::int64_t pending = 0;              // changes that the consumer has not confirmed
-    std::optional<double> lag_s;           // age of the oldest of them
-    std::vector<std::string> problems;     // "trigger eider_update is disabled"
-    std::vector<std::string> left_out;     // columns that a list of columns does not have
+    std::string kind;                   // statement, row: what kind of trigger
+    std::int64_t pending = 0;           // changes that the consumer has not confirmed
+    std::optional<double> lag_s;        // age of the oldest of them
+    std::vector<std::string> problems;  // "trigger eider_update is disabled"
+    std::vector<std::string> left_out;  // columns that a list of columns does not have
 };
 
 struct SlotHealth {

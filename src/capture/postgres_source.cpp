@@ -43,7 +43,9 @@ public:
     const Event* next() override {
         const auto* fields = reader_->next();
         if (fields == nullptr) return nullptr;
-        if (fields->size() != 9) throw Error(ErrorKind::corrupt, fmt::format("a slot's row has {} columns, not 9", fields->size()), reinstall);
+        if (fields->size() != 9)
+            throw Error(ErrorKind::corrupt, fmt::format("a slot's row has {} columns, not 9", fields->size()),
+                        reinstall);
         const auto& row = *fields;
         event_.seq = postgres::int64_of(required(row[0]));
         event_.xid = static_cast<std::uint64_t>(postgres::int64_of(required(row[1])));
@@ -101,7 +103,8 @@ std::string copy_sql(const std::string& cursor, const std::array<std::int64_t, 3
             range = fmt::format(" AND ctid >= '({},0)'", from);
             if (part + 1 < parts) range += fmt::format(" AND ctid < '({},0)'", to);
         }
-        selects.push_back(fill(sql::read_slot, {{"slot", slots[i]}, {"cursor", quote_literal(cursor)}, {"range", range}}));
+        selects.push_back(
+            fill(sql::read_slot, {{"slot", slots[i]}, {"cursor", quote_literal(cursor)}, {"range", range}}));
     }
     return fmt::format("COPY ({}) TO STDOUT (FORMAT binary)", join(selects, " UNION ALL "));
 }
@@ -111,7 +114,9 @@ std::string copy_sql(const std::string& cursor, const std::array<std::int64_t, 3
 class PostgresSnapshot : public SourceSnapshot {
 public:
     PostgresSnapshot(PostgresSource& source, const std::string& cursor)
-        : source_(source), from_(cursor), transaction_(source.connection_, "ISOLATION LEVEL REPEATABLE READ, READ ONLY") {
+        : source_(source),
+          from_(cursor),
+          transaction_(source.connection_, "ISOLATION LEVEL REPEATABLE READ, READ ONLY") {
         const auto taken = source.connection_.query(std::string(sql::take_snapshot));
         cursor_ = taken.string(0, 0);
         for (std::size_t i = 0; i < slots.size(); ++i) pages_[i] = taken.integer(0, static_cast<int>(i) + 1);
@@ -134,8 +139,8 @@ public:
         const auto connections = readers(static_cast<std::size_t>(parts));
         EventStreams streams;
         for (int part = 0; part < parts; ++part) {
-            streams.push_back(
-                std::make_unique<SlotStream>(*connections[static_cast<std::size_t>(part)], copy_sql(from_, pages_, part, parts), registry_));
+            streams.push_back(std::make_unique<SlotStream>(*connections[static_cast<std::size_t>(part)],
+                                                           copy_sql(from_, pages_, part, parts), registry_));
         }
         return streams;
     }
@@ -144,7 +149,8 @@ public:
         std::vector<Connection*> connections{&source_.connection_};
         for (std::size_t i = 1; i < count; ++i) {
             if (shared_.size() < i) {
-                if (exported_.empty()) exported_ = source_.connection_.query("SELECT pg_export_snapshot()").string(0, 0);
+                if (exported_.empty())
+                    exported_ = source_.connection_.query("SELECT pg_export_snapshot()").string(0, 0);
                 share_snapshot(i - 1);
             }
             connections.push_back(shared_[i - 1].first);
@@ -162,15 +168,19 @@ private:
     void read_registry() {
         const auto rows = source_.connection_.query(std::string(sql::read_registry));
         for (int row = 0; row < rows.rows(); ++row) {
-            registry_[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] = {rows.string(row, 1), rows.string(row, 2)};
+            registry_[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] = {rows.string(row, 1),
+                                                                                    rows.string(row, 2)};
         }
     }
 
     void share_snapshot(std::size_t index) {
-        if (source_.readers_.size() <= index) source_.readers_.push_back(std::make_unique<Connection>(source_.options_.connection_string));
-        if (!source_.readers_[index]->alive()) source_.readers_[index] = std::make_unique<Connection>(source_.options_.connection_string);
+        if (source_.readers_.size() <= index)
+            source_.readers_.push_back(std::make_unique<Connection>(source_.options_.connection_string));
+        if (!source_.readers_[index]->alive())
+            source_.readers_[index] = std::make_unique<Connection>(source_.options_.connection_string);
         Connection& reader = *source_.readers_[index];
-        shared_.emplace_back(&reader, std::make_unique<Transaction>(reader, "ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
+        shared_.emplace_back(&reader,
+                             std::make_unique<Transaction>(reader, "ISOLATION LEVEL REPEATABLE READ, READ ONLY"));
         reader.run("SET TRANSACTION SNAPSHOT " + quote_literal(exported_));
     }
 
@@ -191,7 +201,8 @@ PostgresSource::~PostgresSource() = default;
 
 SourceIdentity PostgresSource::identity() {
     const auto row = connection_.query(fill(sql::read_identity, {{"here", trim(sql::here)}}));
-    if (row.empty()) throw Error(ErrorKind::not_installed, "schema audit holds no installation", "install capture: eider init");
+    if (row.empty())
+        throw Error(ErrorKind::not_installed, "schema audit holds no installation", "install capture: eider init");
     return {.system_identifier = row.string(0, 0), .database = row.string(0, 1), .installation = row.string(0, 2)};
 }
 
@@ -203,7 +214,8 @@ bool PostgresSource::lock(const std::string& consumer) {
 std::optional<Confirmed> PostgresSource::confirmed(const std::string& consumer) {
     const auto row = connection_.query(std::string(sql::read_consumer), {consumer});
     if (row.empty()) return std::nullopt;
-    return Confirmed{.batch = row.integer(0, 0), .cursor = row.string(0, 1), .epoch = row.string(0, 2), .let_go = row.boolean(0, 3)};
+    return Confirmed{
+        .batch = row.integer(0, 0), .cursor = row.string(0, 1), .epoch = row.string(0, 2), .let_go = row.boolean(0, 3)};
 }
 
 void PostgresSource::claim(const std::string& consumer, const std::string& epoch) {
@@ -211,8 +223,10 @@ void PostgresSource::claim(const std::string& consumer, const std::string& epoch
 }
 
 bool PostgresSource::reclaim(const std::string& consumer, const std::string& epoch) {
-    return note_holder("SELECT audit.claim(name, epoch) FROM audit.consumer WHERE name = $1 AND epoch = $2 AND released_at IS NOT NULL",
-                       consumer, epoch);
+    return note_holder(
+        "SELECT audit.claim(name, epoch) FROM audit.consumer WHERE name = $1 AND epoch = $2 AND released_at IS NOT "
+        "NULL",
+        consumer, epoch);
 }
 
 // One at a time, under a lock of the transaction: that holds also where a pooler gives several processes one session, whose
@@ -264,14 +278,16 @@ Connection& PostgresSource::latest() {
 }
 
 std::vector<std::int64_t> PostgresSource::draw_numbers(std::size_t count) {
-    const auto rows = latest().query("SELECT nextval('audit.cdc_seq') FROM generate_series(1, $1::bigint)", {std::to_string(count)});
+    const auto rows =
+        latest().query("SELECT nextval('audit.cdc_seq') FROM generate_series(1, $1::bigint)", {std::to_string(count)});
     std::vector<std::int64_t> numbers;
     for (int row = 0; row < rows.rows(); ++row) numbers.push_back(rows.integer(row, 0));
     return numbers;
 }
 
 void PostgresSource::confirm(const std::string& consumer, const std::string& cursor, std::int64_t batch) {
-    connection_.query("SELECT audit.confirm($1, $2::pg_snapshot, $3::bigint)", {consumer, cursor, std::to_string(batch)});
+    connection_.query("SELECT audit.confirm($1, $2::pg_snapshot, $3::bigint)",
+                      {consumer, cursor, std::to_string(batch)});
 }
 
 void PostgresSource::free_slots() {

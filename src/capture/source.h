@@ -10,6 +10,7 @@
 
 #include "base/event.h"
 #include "base/identity.h"
+#include "base/snapshot.h"
 
 namespace eider::capture {
 
@@ -17,8 +18,14 @@ namespace eider::capture {
 struct Confirmed {
     std::int64_t batch = 0;
     std::string cursor;
-    std::string epoch;      // of the last holder
-    bool let_go = false;    // that holder ended cleanly: its epoch may be used again without a takeover
+    std::string epoch;    // of the last holder
+    bool let_go = false;  // that holder ended cleanly: its epoch may be used again without a takeover
+
+    // Whether slots may have been released that a lake with this head still lacks: another lake, or a newer state of
+    // this one, has them. Numbers of batches alone do not tell: every lake counts its own.
+    bool is_beyond(std::int64_t head_batch, const Snapshot& head_cursor) const {
+        return batch > head_batch || Snapshot::parse(cursor).shows_more_than(head_cursor);
+    }
 };
 
 // The changes that one batch moves: everything committed that the cursor does not show, as of one instant.

@@ -62,12 +62,15 @@ struct Registered {
 
 Registered read_registered(Connection& connection) {
     Registered registered;
-    const auto may = connection.query("SELECT coalesce(has_table_privilege(to_regclass('audit.relation'), 'SELECT'), false)");
+    const auto may =
+        connection.query("SELECT coalesce(has_table_privilege(to_regclass('audit.relation'), 'SELECT'), false)");
     if (!may.boolean(0, 0)) return registered;
     const auto rows = connection.query(std::string(sql::read_registered));
     for (int row = 0; row < rows.rows(); ++row) {
         registered.labels.insert(rows.string(row, 1) + "." + rows.string(row, 2));
-        if (rows.boolean(row, 3)) registered.options[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] = nlohmann::json::parse(rows.text(row, 4));
+        if (rows.boolean(row, 3))
+            registered.options[static_cast<std::uint32_t>(rows.unsigned_integer(row, 0))] =
+                nlohmann::json::parse(rows.text(row, 4));
     }
     return registered;
 }
@@ -95,29 +98,34 @@ std::string at(const std::string& where) {
 
 // A pattern without wildcards names one table: what is wrong with that table is the user's to know now. A table that was
 // captured and then dropped is no mistake in the configuration: returns a warning.
-std::string check_exact(const TablePattern& pattern, const std::vector<Candidate>& candidates, const Registered& registered) {
-    const auto found = std::find_if(candidates.begin(), candidates.end(),
-                                    [&](const Candidate& c) { return c.schema == pattern.schema() && c.name == pattern.table(); });
+std::string check_exact(const TablePattern& pattern, const std::vector<Candidate>& candidates,
+                        const Registered& registered) {
+    const auto found = std::find_if(candidates.begin(), candidates.end(), [&](const Candidate& c) {
+        return c.schema == pattern.schema() && c.name == pattern.table();
+    });
     const std::string what = at(pattern.where()) + pattern.text();
     if (found == candidates.end()) {
-        if (registered.labels.contains(pattern.schema() + "." + pattern.table())) return what + " is gone from this database";
+        if (registered.labels.contains(pattern.schema() + "." + pattern.table()))
+            return what + " is gone from this database";
         std::vector<std::string> names;
         for (const auto& c : candidates) names.push_back(label_of(c));
         const std::string near = closest(pattern.schema() + "." + pattern.table(), names);
         throw Error(ErrorKind::config, what + " does not exist in this database",
-                    near.empty() ? "name an existing table, or a pattern such as \"" + pattern.schema() + ".*\"" : "did you mean " + near + "?");
+                    near.empty() ? "name an existing table, or a pattern such as \"" + pattern.schema() + ".*\""
+                                 : "did you mean " + near + "?");
     }
     if (!is_table(*found)) {
         throw Error(ErrorKind::config, fmt::format("{} is {}", what, kind_name(found->kind)),
                     "only tables have changes that triggers see: name the tables behind it");
     }
     if (found->is_partition) {
-        throw Error(ErrorKind::config, what + " is a partition", "name the partitioned table; its changes come with all its partitions");
+        throw Error(ErrorKind::config, what + " is a partition",
+                    "name the partitioned table; its changes come with all its partitions");
     }
     if (!found->may_attach) {
         throw Error(ErrorKind::source_denied, "no right to put triggers on " + what,
-                    fmt::format("let its owner run: GRANT SELECT, TRIGGER ON {}.{} TO {}", quote_ident(found->schema), quote_ident(found->name),
-                                "the role that runs eider"));
+                    fmt::format("let its owner run: GRANT SELECT, TRIGGER ON {}.{} TO {}", quote_ident(found->schema),
+                                quote_ident(found->name), "the role that runs eider"));
     }
     return {};
 }
@@ -143,7 +151,8 @@ std::string options_json(const TableOptions& options) {
 // A column that is not there is refused where its table is named, and passed over where a pattern covers many tables.
 // One that was there when the table was attached stays: renamed or dropped since, it is still excluded or hashed by its
 // number, and taking its old name off the list would record it.
-TableOptions checked_options(Connection& connection, const Candidate& c, const Config& config, const Registered& registered) {
+TableOptions checked_options(Connection& connection, const Candidate& c, const Config& config,
+                             const Registered& registered) {
     TableOptions options = config.options_for(c.schema, c.name);
     if (options.exclude.empty() && options.hash.empty()) return options;
     const auto columns = columns_of(connection, c.oid);
@@ -152,13 +161,15 @@ TableOptions checked_options(Connection& connection, const Candidate& c, const C
     });
     for (auto* list : {&options.exclude, &options.hash}) {
         const auto missing = [&](const std::string& column) {
-            return std::find(columns.begin(), columns.end(), column) == columns.end() && !registered.names(c.oid, list == &options.exclude ? "exclude" : "hash", column);
+            return std::find(columns.begin(), columns.end(), column) == columns.end() &&
+                   !registered.names(c.oid, list == &options.exclude ? "exclude" : "hash", column);
         };
         const auto bad = std::find_if(list->begin(), list->end(), missing);
         if (bad != list->end() && is_named) {
             const std::string near = closest(*bad, columns);
             throw Error(ErrorKind::config,
-                        fmt::format("{}{} has no column {}", at(options.origins.empty() ? "" : options.origins.back()), label_of(c), *bad),
+                        fmt::format("{}{} has no column {}", at(options.origins.empty() ? "" : options.origins.back()),
+                                    label_of(c), *bad),
                         near.empty() ? "its columns are: " + join(columns, ", ") : "did you mean " + near + "?");
         }
         std::erase_if(*list, missing);
@@ -167,23 +178,28 @@ TableOptions checked_options(Connection& connection, const Candidate& c, const C
 }
 
 // PostgreSQL's parser says what a filter uses, of a view that is never committed.
-void check_filter(Connection& connection, const Candidate& c, const TableOptions& options, const Registered& registered) {
+void check_filter(Connection& connection, const Candidate& c, const TableOptions& options,
+                  const Registered& registered) {
     if (options.where.empty()) return;
     const auto attached = registered.options.find(c.oid);
     if (attached != registered.options.end() && attached->second.value("where", "") == options.where) return;
-    const std::string what = fmt::format("{}where of {}", at(options.origins.empty() ? "" : options.origins.back()), label_of(c));
+    const std::string what =
+        fmt::format("{}where of {}", at(options.origins.empty() ? "" : options.origins.back()), label_of(c));
     const std::string table = quote_ident(c.schema) + "." + quote_ident(c.name);
     const Transaction transaction(connection);  // rolls back
     try {
-        connection.run(fmt::format("CREATE TEMPORARY VIEW eider_filter AS SELECT 1 AS one FROM {} AS r WHERE ({}\n)", table, options.where));
+        connection.run(fmt::format("CREATE TEMPORARY VIEW eider_filter AS SELECT 1 AS one FROM {} AS r WHERE ({}\n)",
+                                   table, options.where));
     } catch (const postgres::SqlError& error) {
         if (error.kind() == ErrorKind::source_lost) throw;
-        throw Error(ErrorKind::config, fmt::format("{}: {}", what, error.what()), "write a condition on the columns of the row, as after WHERE");
+        throw Error(ErrorKind::config, fmt::format("{}: {}", what, error.what()),
+                    "write a condition on the columns of the row, as after WHERE");
     }
     const auto uses = connection.query(std::string(sql::filter_uses), {std::to_string(c.oid)});
     if (uses.empty()) return;
     throw Error(ErrorKind::config, fmt::format("{} uses {}", what, uses.text(0, 0)),
-                "a filter may use the columns of its table and what PostgreSQL brings: it runs with the rights of a role that has none");
+                "a filter may use the columns of its table and what PostgreSQL brings: it runs with the rights of a "
+                "role that has none");
 }
 
 struct Attempt {
@@ -205,7 +221,8 @@ Attempt with_retries(Connection& connection, std::int64_t lock_timeout_ms, const
             return {.changed = changed, .problem = {}};
         } catch (const postgres::SqlError& error) {
             if (error.kind() == ErrorKind::source_lost) throw;
-            if (error.kind() != ErrorKind::source_busy || attempt == attach_tries) return {.changed = false, .problem = error.what()};
+            if (error.kind() != ErrorKind::source_busy || attempt == attach_tries)
+                return {.changed = false, .problem = error.what()};
             std::this_thread::sleep_for(50ms * (1 << attempt));  // writers go first
         }
     }
@@ -213,7 +230,8 @@ Attempt with_retries(Connection& connection, std::int64_t lock_timeout_ms, const
 
 std::string as_json(const std::vector<WantedTable>& tables) {
     nlohmann::json json = nlohmann::json::array();
-    for (const auto& table : tables) json.push_back({{"oid", table.oid}, {"options", nlohmann::json::parse(table.options)}});
+    for (const auto& table : tables)
+        json.push_back({{"oid", table.oid}, {"options", nlohmann::json::parse(table.options)}});
     return json.dump();
 }
 
@@ -233,19 +251,21 @@ Choice choose_tables(Connection& connection, const Config& config) {
     Choice choice;
     const auto check = [&](const TablePattern& pattern) {
         if (!pattern.is_exact()) return;
-        if (std::string warning = check_exact(pattern, candidates, registered); !warning.empty()) choice.warnings.push_back(std::move(warning));
+        if (std::string warning = check_exact(pattern, candidates, registered); !warning.empty())
+            choice.warnings.push_back(std::move(warning));
     };
     for (const auto& pattern : config.capture.tables) check(pattern);
     for (const auto& rule : config.rules) check(rule.match);
 
     for (const auto& c : candidates) {
         if (!is_table(c) || c.is_partition || !config.captures(c.schema, c.name)) continue;
-        const bool is_named = std::any_of(config.capture.tables.begin(), config.capture.tables.end(), [&](const TablePattern& p) {
-            return p.is_exact() && p.matches(c.schema, c.name);
-        });
+        const bool is_named =
+            std::any_of(config.capture.tables.begin(), config.capture.tables.end(),
+                        [&](const TablePattern& p) { return p.is_exact() && p.matches(c.schema, c.name); });
         if (c.of_extension && !is_named) continue;  // PostGIS's spatial_ref_sys and the like
         if (!c.may_attach) {
-            choice.warnings.push_back(label_of(c) + " matches but is left out: no right to put triggers on it (GRANT SELECT, TRIGGER)");
+            choice.warnings.push_back(
+                label_of(c) + " matches but is left out: no right to put triggers on it (GRANT SELECT, TRIGGER)");
             continue;
         }
         const TableOptions options = checked_options(connection, c, config, registered);
@@ -263,7 +283,8 @@ Choice choose_tables(Connection& connection, const Config& config) {
 
 AttachReport attach_tables(Connection& connection, const Config& config, const Choice& choice, bool all_columns) {
     AttachReport report;
-    const auto change = [&](const std::string& label, std::vector<std::string>& done, const std::string& statement, const std::vector<postgres::Parameter>& parameters) {
+    const auto change = [&](const std::string& label, std::vector<std::string>& done, const std::string& statement,
+                            const std::vector<postgres::Parameter>& parameters) {
         const Attempt attempt = with_retries(connection, config.capture.lock_timeout_ms, statement, parameters);
         if (attempt.changed) done.push_back(label);
         if (!attempt.problem.empty()) report.unattached.push_back(label + ": " + attempt.problem);
@@ -274,11 +295,13 @@ AttachReport attach_tables(Connection& connection, const Config& config, const C
     // First what goes: a table that became a partition must lose its own triggers before its root gets its.
     const auto unwanted = connection.query(std::string(sql::to_detach), {wanted});
     for (int row = 0; row < unwanted.rows(); ++row) {
-        change(unwanted.string(row, 1) + "." + unwanted.string(row, 2), report.detached, "SELECT audit.detach($1::oid::regclass)", {unwanted.string(row, 0)});
+        change(unwanted.string(row, 1) + "." + unwanted.string(row, 2), report.detached,
+               "SELECT audit.detach($1::oid::regclass)", {unwanted.string(row, 0)});
     }
     std::set<std::uint32_t> to_attach;
     const auto wrong = connection.query(std::string(sql::to_attach), {wanted, all_columns ? "true" : "false"});
-    for (int row = 0; row < wrong.rows(); ++row) to_attach.insert(static_cast<std::uint32_t>(wrong.unsigned_integer(row, 0)));
+    for (int row = 0; row < wrong.rows(); ++row)
+        to_attach.insert(static_cast<std::uint32_t>(wrong.unsigned_integer(row, 0)));
     for (const auto& table : choice.tables) {
         if (!to_attach.contains(table.oid)) continue;
         crash_point("attach.before");
@@ -294,7 +317,8 @@ AttachReport TableWatch::look(Connection& connection) {
     AttachReport report = attach_tables(connection, config_, choose_tables(connection, config_));
     // What we did has changed the fingerprint: the next look takes it for new once, and finds nothing to do.
     seen_ = connection.query(std::string(sql::catalog_fingerprint)).string(0, 0);
-    again_at_ = report.unattached.empty() ? std::chrono::steady_clock::time_point::max() : std::chrono::steady_clock::now() + 30s;
+    again_at_ = report.unattached.empty() ? std::chrono::steady_clock::time_point::max()
+                                          : std::chrono::steady_clock::now() + 30s;
     return report;
 }
 

@@ -34,14 +34,15 @@ struct Choice {
 Choice choose_tables(postgres::Connection& connection, const Config& config);
 
 struct AttachReport {
-    std::vector<std::string> attached;    // labels of tables whose triggers were made or mended
+    std::vector<std::string> attached;  // labels of tables whose triggers were made or mended
     std::vector<std::string> detached;
     std::vector<std::string> unattached;  // "shop.orders: why"
 };
 
 // Attaches what is wanted and not right yet, detaches what is no longer wanted. `all_columns`: see audit.attach.
 // A table that cannot be had now is reported, not thrown.
-AttachReport attach_tables(postgres::Connection& connection, const Config& config, const Choice& choice, bool all_columns = false);
+AttachReport attach_tables(postgres::Connection& connection, const Config& config, const Choice& choice,
+                           bool all_columns = false);
 
 // The same for a running sync: a no-op of one cheap query while nothing in the catalogs has changed.
 class TableWatch {
@@ -51,7 +52,7 @@ public:
 
 private:
     const Config& config_;
-    std::string seen_;  // fingerprint of the catalogs at the last look
+    std::string seen_;                                  // fingerprint of the catalogs at the last look
     std::chrono::steady_clock::time_point again_at_{};  // when to try once more what could not be had
 };
 

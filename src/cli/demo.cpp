@@ -68,7 +68,8 @@ class DemoFolder {
 public:
     DemoFolder() {
         std::string name = (fs::temp_directory_path() / "eider-demo-XXXXXX").string();
-        if (mkdtemp(name.data()) == nullptr) throw Error(ErrorKind::disk, "cannot make a folder in " + fs::temp_directory_path().string(), "set TMPDIR");
+        if (mkdtemp(name.data()) == nullptr)
+            throw Error(ErrorKind::disk, "cannot make a folder in " + fs::temp_directory_path().string(), "set TMPDIR");
         path_ = name;
     }
     ~DemoFolder() {
@@ -91,7 +92,8 @@ void say(const std::string& text) {
 void run_shown(const std::string& shown, const std::vector<std::string>& argv) {
     say("$ " + shown);
     if (const int code = Child(argv).wait(); code != 0) {
-        throw Error(ErrorKind::internal, fmt::format("'{}' ended with exit code {}", shown, code), "see its message above");
+        throw Error(ErrorKind::internal, fmt::format("'{}' ended with exit code {}", shown, code),
+                    "see its message above");
     }
 }
 
@@ -115,13 +117,18 @@ std::vector<Proof> prove(const Config& config) {
     const auto in_lake = [&](const std::string& sql) { return lake.session().query(sql).integer(0, 0); };
 
     std::vector<Proof> proofs;
-    proofs.push_back({"rows of pgbench_history = inserts in the lake", in_source("SELECT count(*) FROM public.pgbench_history"),
+    proofs.push_back({"rows of pgbench_history = inserts in the lake",
+                      in_source("SELECT count(*) FROM public.pgbench_history"),
                       in_lake("SELECT count(*) FROM cdc WHERE table_name = 'pgbench_history' AND cdc_op = 'I'")});
     proofs.push_back({"sum of their deltas", in_source("SELECT coalesce(sum(delta), 0) FROM public.pgbench_history"),
-                      in_lake("SELECT coalesce(sum((data ->> 'delta')::BIGINT), 0)::BIGINT FROM cdc WHERE table_name = 'pgbench_history'")});
-    proofs.push_back({"events = different events", in_lake("SELECT count(*) FROM cdc"), in_lake("SELECT count(DISTINCT seq) FROM cdc")});
-    proofs.push_back({"sum of all balances, replayed from the log", in_source("SELECT coalesce(sum(abalance), 0) FROM public.pgbench_accounts"),
-                      in_lake("SELECT coalesce(sum(balance), 0)::BIGINT FROM (SELECT arg_max((data ->> 'abalance')::BIGINT, (batch, seq)) AS balance "
+                      in_lake("SELECT coalesce(sum((data ->> 'delta')::BIGINT), 0)::BIGINT FROM cdc WHERE table_name = "
+                              "'pgbench_history'")});
+    proofs.push_back({"events = different events", in_lake("SELECT count(*) FROM cdc"),
+                      in_lake("SELECT count(DISTINCT seq) FROM cdc")});
+    proofs.push_back({"sum of all balances, replayed from the log",
+                      in_source("SELECT coalesce(sum(abalance), 0) FROM public.pgbench_accounts"),
+                      in_lake("SELECT coalesce(sum(balance), 0)::BIGINT FROM (SELECT arg_max((data ->> "
+                              "'abalance')::BIGINT, (batch, seq)) AS balance "
                               "FROM cdc WHERE table_name = 'pgbench_accounts' GROUP BY data ->> 'aid')")});
     return proofs;
 }
@@ -137,18 +144,23 @@ int run_demo(const DemoFlags& flags) {
     const std::string uri = server.address().socket_string();
     run_quietly({pgbench, "--initialize", "--quiet", "--scale", std::to_string(flags.scale), uri});
 
-    const std::map<std::string, std::string> environment{{"EIDER_SOURCE", uri}, {"EIDER_DATA_PATH", (folder.path() / "lake").string()}};
-    for (const auto& [name, value] : environment) setenv(name.c_str(), value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): no thread yet
+    const std::map<std::string, std::string> environment{{"EIDER_SOURCE", uri},
+                                                         {"EIDER_DATA_PATH", (folder.path() / "lake").string()}};
+    for (const auto& [name, value] : environment)
+        setenv(name.c_str(), value.c_str(), 1);  // NOLINT(concurrency-mt-unsafe): no thread yet
     const std::string config_file = (folder.path() / "eider.toml").string();
 
     run_shown("eider init", {eider.string(), "init"});
-    say(fmt::format("$ eider sync --every 1s        # while pgbench writes with {} clients for {} seconds", flags.clients, flags.seconds));
+    say(fmt::format("$ eider sync --every 1s        # while pgbench writes with {} clients for {} seconds",
+                    flags.clients, flags.seconds));
     Child sync({eider.string(), "sync", "--every", "1s"});
-    run_quietly({pgbench, "--no-vacuum", "--client", std::to_string(flags.clients), "--time", std::to_string(flags.seconds), uri});
+    run_quietly({pgbench, "--no-vacuum", "--client", std::to_string(flags.clients), "--time",
+                 std::to_string(flags.seconds), uri});
     sync.interrupt();
     sync.wait();
     run_shown("eider sync --until-empty", {eider.string(), "sync", "--until-empty"});
-    const std::string sql = "SELECT table_name, cdc_op, count(*) AS events, max(cdc_ts) AS newest FROM cdc GROUP BY ALL ORDER BY ALL";
+    const std::string sql =
+        "SELECT table_name, cdc_op, count(*) AS events, max(cdc_ts) AS newest FROM cdc GROUP BY ALL ORDER BY ALL";
     run_shown("eider query \"" + sql + "\"", {eider.string(), "query", sql});
 
     say("Complete, and once:");
@@ -156,11 +168,13 @@ int run_demo(const DemoFlags& flags) {
     bool all_hold = true;
     Table table{{{"proof"}, {"PostgreSQL", CellType::number}, {"lake", CellType::number}, {""}}, {}};
     for (const auto& proof : prove(config)) {
-        table.rows.push_back({proof.what, with_separators(proof.source), with_separators(proof.lake), proof.holds() ? "ok" : "DIFFERENT"});
+        table.rows.push_back({proof.what, with_separators(proof.source), with_separators(proof.lake),
+                              proof.holds() ? "ok" : "DIFFERENT"});
         all_hold = all_hold && proof.holds();
     }
     print(as_aligned_text(table, stdout_style()));
-    if (!all_hold) throw Error(ErrorKind::corrupt, "the lake differs from the source", "this is a bug in eider: please report it");
+    if (!all_hold)
+        throw Error(ErrorKind::corrupt, "the lake differs from the source", "this is a bug in eider: please report it");
     say("On a database of your own:  eider init postgresql://user@host/database && eider sync");
     return 0;
 }
@@ -168,11 +182,19 @@ int run_demo(const DemoFlags& flags) {
 }  // namespace
 
 void add_demo(CLI::App& app, Context& context) {
-    CLI::App* command = add_command(app, "demo", "Watch pgbench arrive in a lake, on a throwaway server, with the proof at the end", "eider demo --seconds 20");
+    CLI::App* command =
+        add_command(app, "demo", "Watch pgbench arrive in a lake, on a throwaway server, with the proof at the end",
+                    "eider demo --seconds 20");
     auto flags = std::make_shared<DemoFlags>();
-    command->add_option("--seconds", flags->seconds, "How long pgbench writes")->check(CLI::Range(1, 3600))->capture_default_str();
-    command->add_option("--clients", flags->clients, "Clients of pgbench")->check(CLI::Range(1, 64))->capture_default_str();
-    command->add_option("--scale", flags->scale, "Scale of pgbench's tables: 100,000 accounts each")->check(CLI::Range(1, 1000))->capture_default_str();
+    command->add_option("--seconds", flags->seconds, "How long pgbench writes")
+        ->check(CLI::Range(1, 3600))
+        ->capture_default_str();
+    command->add_option("--clients", flags->clients, "Clients of pgbench")
+        ->check(CLI::Range(1, 64))
+        ->capture_default_str();
+    command->add_option("--scale", flags->scale, "Scale of pgbench's tables: 100,000 accounts each")
+        ->check(CLI::Range(1, 1000))
+        ->capture_default_str();
     on_run(command, context, [flags] { return run_demo(*flags); });
 }
 

@@ -63,9 +63,13 @@ void check_engine(Findings& findings, const Config& config) {
         const lake::Engine engine(options, {"ducklake", "postgres_scanner", "sqlite_scanner"});
         const std::string found = lake::library_version();
         const std::string where = lake::extension_directory(options.extension_directory).string();
-        findings.push_back({Level::good, fmt::format("DuckDB {} with its extensions from {}", found, where.empty() ? "DuckDB's own folder" : where), {}});
+        findings.push_back(
+            {Level::good,
+             fmt::format("DuckDB {} with its extensions from {}", found, where.empty() ? "DuckDB's own folder" : where),
+             {}});
         if (found != "v" EIDER_DUCKDB_VERSION) {
-            findings.push_back({Level::warning, fmt::format("eider is tested with DuckDB {}, this is {}", EIDER_DUCKDB_VERSION, found),
+            findings.push_back({Level::warning,
+                                fmt::format("eider is tested with DuckDB {}, this is {}", EIDER_DUCKDB_VERSION, found),
                                 "run ./setup to get the tested version, unless you chose this one"});
         }
     });
@@ -76,22 +80,29 @@ void check_rights(Findings& findings, postgres::Connection& source) {
         "SELECT current_user, (SELECT rolsuper FROM pg_roles WHERE rolname = current_user), "
         "has_schema_privilege('audit', 'USAGE') AND has_function_privilege('audit.rotate()', 'EXECUTE')");
     if (!rights.boolean(0, 2)) {
-        findings.push_back({Level::bad, fmt::format("role {} may not use capture", rights.text(0, 0)),
-                            fmt::format("GRANT eider TO {} (the role that init made)", quote_ident(rights.text(0, 0)))});
+        findings.push_back(
+            {Level::bad, fmt::format("role {} may not use capture", rights.text(0, 0)),
+             fmt::format("GRANT eider TO {} (the role that init made)", quote_ident(rights.text(0, 0)))});
     } else {
-        findings.push_back({Level::good, fmt::format("role {} may read, rotate and release the change log", rights.text(0, 0)), {}});
+        findings.push_back(
+            {Level::good, fmt::format("role {} may read, rotate and release the change log", rights.text(0, 0)), {}});
     }
-    const auto owner = source.query("SELECT pg_get_userbyid(nspowner), r.rolcanlogin OR r.rolsuper FROM pg_namespace JOIN pg_roles AS r ON r.oid = nspowner "
-                                    "WHERE nspname = 'audit'");
+    const auto owner = source.query(
+        "SELECT pg_get_userbyid(nspowner), r.rolcanlogin OR r.rolsuper FROM pg_namespace JOIN pg_roles AS r ON r.oid = "
+        "nspowner "
+        "WHERE nspname = 'audit'");
     if (!owner.empty() && owner.boolean(0, 1)) {
-        findings.push_back({Level::warning, fmt::format("capture runs with the rights of {}, a role with rights elsewhere", owner.text(0, 0)),
-                            "let an administrator create the role eider_owner (NOLOGIN), uninstall, and init again"});
+        findings.push_back(
+            {Level::warning,
+             fmt::format("capture runs with the rights of {}, a role with rights elsewhere", owner.text(0, 0)),
+             "let an administrator create the role eider_owner (NOLOGIN), uninstall, and init again"});
     }
 }
 
 void check_write_ahead_log(Findings& findings, postgres::Connection& source) {
-    const auto logged = source.query("SELECT count(*) FROM pg_class WHERE oid IN ('audit.cdc_1'::regclass, 'audit.cdc_2'::regclass, "
-                                     "'audit.cdc_3'::regclass) AND relpersistence <> 'u'");
+    const auto logged = source.query(
+        "SELECT count(*) FROM pg_class WHERE oid IN ('audit.cdc_1'::regclass, 'audit.cdc_2'::regclass, "
+        "'audit.cdc_3'::regclass) AND relpersistence <> 'u'");
     if (logged.integer(0, 0) == 0) {
         findings.push_back({Level::good, "the change log writes no WAL, and no replication slot is used", {}});
     } else {
@@ -108,19 +119,23 @@ void check_tables(Findings& findings, postgres::Connection& source, const Config
                                 "changes since then are not captured; run eider init (or let the next sync mend it)"});
         }
         if (!table.left_out.empty()) {
-            findings.push_back({Level::warning, fmt::format("{}: new columns are not recorded: {}", label, join(table.left_out, ", ")),
+            findings.push_back({Level::warning,
+                                fmt::format("{}: new columns are not recorded: {}", label, join(table.left_out, ", ")),
                                 "eider init --new-columns records them; naming them in exclude keeps them out"});
         }
     }
-    for (const auto& warning : capture::choose_tables(source, config).warnings) findings.push_back({Level::warning, warning, "see [capture] in eider.toml"});
+    for (const auto& warning : capture::choose_tables(source, config).warnings)
+        findings.push_back({Level::warning, warning, "see [capture] in eider.toml"});
     findings.push_back({Level::good, count_of(static_cast<std::int64_t>(tables.size()), "table") + " captured", {}});
 }
 
 void check_transactions(Findings& findings, postgres::Connection& source) {
     const auto old = capture::old_transactions(source, old_transaction_s);
     for (const auto& transaction : old) {
-        findings.push_back({Level::warning, fmt::format("a transaction is open for {}: {}", human_seconds(transaction.age_s), transaction.who),
-                            "end it: what it writes cannot be moved before, and a slot it wrote to cannot be released"});
+        findings.push_back(
+            {Level::warning,
+             fmt::format("a transaction is open for {}: {}", human_seconds(transaction.age_s), transaction.who),
+             "end it: what it writes cannot be moved before, and a slot it wrote to cannot be released"});
     }
     if (old.empty()) findings.push_back({Level::good, "no transaction is older than an hour", {}});
 }
@@ -129,9 +144,11 @@ void check_source(Findings& findings, const Config& config, const std::string& c
     check(findings, [&] {
         postgres::Connection source(config.required_source());
         capture::check_server(source);
-        findings.push_back({Level::good, fmt::format("source: database {}, PostgreSQL {}.{}, as {}", source.database(), source.server_version() / 10000,
-                                                     source.server_version() % 10000, source.user()),
-                            {}});
+        findings.push_back(
+            {Level::good,
+             fmt::format("source: database {}, PostgreSQL {}.{}, as {}", source.database(),
+                         source.server_version() / 10000, source.server_version() % 10000, source.user()),
+             {}});
         capture::check_installation(source);
         check(findings, [&] { check_rights(findings, source); });
         check(findings, [&] { check_write_ahead_log(findings, source); });
@@ -146,9 +163,12 @@ std::string check_lake(Findings& findings, const Config& config) {
     check(findings, [&] {
         lake::DuckLake lake(lake_options(config), lake::Access::read);
         const lake::LakeStatus status = lake.status();
-        findings.push_back({Level::good, fmt::format("lake: snapshot {}, {}", status.snapshot, count_of(status.events, "event")), {}});
+        findings.push_back(
+            {Level::good, fmt::format("lake: snapshot {}, {}", status.snapshot, count_of(status.events, "event")), {}});
         if (const auto head = lake.head(config.consumer)) cursor = head->cursor;
-        else findings.push_back({Level::bad, fmt::format("the lake knows no consumer '{}'", config.consumer), "run eider init"});
+        else
+            findings.push_back(
+                {Level::bad, fmt::format("the lake knows no consumer '{}'", config.consumer), "run eider init"});
     });
     return cursor;
 }
@@ -157,21 +177,26 @@ void check_space(Findings& findings, const std::string& what, const fs::path& fo
     if (folder.empty() || folder.string().find("://") != std::string::npos) return;
     struct statvfs space {};
     if (statvfs(folder.c_str(), &space) != 0) {
-        findings.push_back({Level::bad, fmt::format("{} {} is not there", what, folder.string()), "create it, or run eider init"});
+        findings.push_back(
+            {Level::bad, fmt::format("{} {} is not there", what, folder.string()), "create it, or run eider init"});
         return;
     }
     const auto free = static_cast<std::int64_t>(space.f_bavail) * static_cast<std::int64_t>(space.f_frsize);
     if (free < free_bytes_min) {
-        findings.push_back({Level::warning, fmt::format("{} {} has only {} left", what, folder.string(), human_bytes(free)), "make room: a batch needs space for its files"});
+        findings.push_back({Level::warning,
+                            fmt::format("{} {} has only {} left", what, folder.string(), human_bytes(free)),
+                            "make room: a batch needs space for its files"});
     } else {
-        findings.push_back({Level::good, fmt::format("{} {} has {} left", what, folder.string(), human_bytes(free)), {}});
+        findings.push_back(
+            {Level::good, fmt::format("{} {} has {} left", what, folder.string(), human_bytes(free)), {}});
     }
 }
 
 void print_findings(const Context& context, const Findings& findings) {
     if (context.json) {
         auto list = nlohmann::ordered_json::array();
-        for (const auto& f : findings) list.push_back({{"level", name_of(f.level)}, {"what", f.what}, {"todo", f.todo}});
+        for (const auto& f : findings)
+            list.push_back({{"level", name_of(f.level)}, {"what", f.what}, {"todo", f.todo}});
         print(list.dump(2, ' ', false, nlohmann::json::error_handler_t::replace) + "\n");
         return;
     }
@@ -189,17 +214,21 @@ int run_doctor(const Context& context) {
     const std::string cursor = check_lake(findings, config);
     check_source(findings, config, cursor);
     check_space(findings, "the data folder", config.lake.data_path);
-    check_space(findings, "the temporary folder", config.engine.temp_directory.empty() ? fs::temp_directory_path() : config.engine.temp_directory);
+    check_space(findings, "the temporary folder",
+                config.engine.temp_directory.empty() ? fs::temp_directory_path() : config.engine.temp_directory);
     print_findings(context, findings);
-    const bool is_well = std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.level == Level::bad; });
+    const bool is_well =
+        std::none_of(findings.begin(), findings.end(), [](const Finding& f) { return f.level == Level::bad; });
     return is_well ? 0 : 1;
 }
 
 }  // namespace
 
 void add_doctor(CLI::App& app, Context& context) {
-    CLI::App* command = add_command(app, "doctor", "Check versions, rights, triggers, transactions and disk space; exit code 1 if something is wrong",
-                                    "eider doctor");
+    CLI::App* command =
+        add_command(app, "doctor",
+                    "Check versions, rights, triggers, transactions and disk space; exit code 1 if something is wrong",
+                    "eider doctor");
     on_run(command, context, [&context] { return run_doctor(context); });
 }
 

@@ -40,7 +40,9 @@ struct Acquaintance {
         return head && source && head->source.system_identifier == source->system_identifier &&
                head->source.installation == source->installation;
     }
-    bool is_behind() const { return head && confirmed && confirmed->batch > head->batch; }
+    bool is_behind() const {
+        return head && confirmed && confirmed->is_beyond(head->batch, Snapshot::parse(head->cursor));
+    }
     bool fits() const { return head && source && head->source == *source && !is_behind(); }
 };
 
@@ -76,7 +78,7 @@ void check_acquaintance(const Acquaintance& known, const Config& config, const s
     }
     if (known.is_behind()) {
         throw Error(ErrorKind::source_changed,
-                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has only {}: it is "
+                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has {}: it is "
                                 "another lake, or an older copy",
                                 known.confirmed->batch, config.consumer, known.head->batch),
                     "use the lake that has them; or go on without what was released since: eider init --adopt");

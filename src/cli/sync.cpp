@@ -37,13 +37,14 @@ double seconds_since(Clock::time_point start) {
 void print_batch(bool json, const sync::BatchReport& report, double seconds) {
     const auto& moved = report.moved;
     if (json) {
-        nlohmann::ordered_json line{{"batch", report.batch},  {"events", moved.events}, {"tables", moved.tables},
-                                    {"bytes", moved.bytes},   {"seconds", seconds},     {"lag_s", moved.lag_s}};
+        nlohmann::ordered_json line{{"batch", report.batch}, {"events", moved.events}, {"tables", moved.tables},
+                                    {"bytes", moved.bytes},  {"seconds", seconds},     {"lag_s", moved.lag_s}};
         print(line.dump() + "\n");
         return;
     }
-    print(fmt::format("batch {}: {} of {}, {}, {}, lag {}\n", report.batch, count_of(moved.events, "event"), count_of(moved.tables, "table"),
-                      human_bytes(moved.bytes), human_seconds(seconds), human_seconds(moved.lag_s)));
+    print(fmt::format("batch {}: {} of {}, {}, {}, lag {}\n", report.batch, count_of(moved.events, "event"),
+                      count_of(moved.tables, "table"), human_bytes(moved.bytes), human_seconds(seconds),
+                      human_seconds(moved.lag_s)));
 }
 
 void log_attached(const capture::AttachReport& report) {
@@ -59,7 +60,8 @@ public:
         const auto now = Clock::now();
         if (last_ && now - *last_ < 60s) return;
         last_ = now;
-        spdlog::warn("{}; trying again in {}", error.what(), human_seconds(std::chrono::duration<double>(wait).count()));
+        spdlog::warn("{}; trying again in {}", error.what(),
+                     human_seconds(std::chrono::duration<double>(wait).count()));
     }
     void all_is_well() { last_.reset(); }
 
@@ -70,7 +72,8 @@ private:
 // Shows how far a long batch is, from a thread of its own.
 class BatchProgress {
 public:
-    explicit BatchProgress(bool quiet) : progress_(quiet), thread_([this](const std::stop_token& stop) { show(stop); }) {}
+    explicit BatchProgress(bool quiet)
+        : progress_(quiet), thread_([this](const std::stop_token& stop) { show(stop); }) {}
 
     std::atomic<std::int64_t>* running() { return &running_; }
     void begin() {
@@ -86,7 +89,9 @@ private:
             const std::int64_t events = running_;
             const double seconds = seconds_since(begun_);
             if (events == 0 || seconds < 1) continue;
-            progress_.update(fmt::format("{}, {}/s", count_of(events, "event"), with_separators(static_cast<std::int64_t>(static_cast<double>(events) / seconds))));
+            progress_.update(
+                fmt::format("{}, {}/s", count_of(events, "event"),
+                            with_separators(static_cast<std::int64_t>(static_cast<double>(events) / seconds))));
         }
     }
 
@@ -112,8 +117,10 @@ int run_sync(Context& context, const SyncFlags& flags) {
                              capture::check_installation(source->connection());
                              auto lake = std::make_unique<lake::DuckLake>(lake_options(config), lake::Access::write);
                              std::unique_ptr<mirror::Mirrors> mirrors;
-                             if (config.keeps_mirrors()) mirrors = std::make_unique<mirror::Mirrors>(*source, *lake, config);
-                             return sync::Sides{.source = std::move(source), .lake = std::move(lake), .mirrors = std::move(mirrors)};
+                             if (config.keeps_mirrors())
+                                 mirrors = std::make_unique<mirror::Mirrors>(*source, *lake, config);
+                             return sync::Sides{
+                                 .source = std::move(source), .lake = std::move(lake), .mirrors = std::move(mirrors)};
                          },
                      .before_batch =
                          [&](sync::Sides& sides) {
@@ -144,15 +151,18 @@ int run_sync(Context& context, const SyncFlags& flags) {
 }  // namespace
 
 void add_sync(CLI::App& app, Context& context) {
-    CLI::App* command = add_command(app, "sync", "Move committed changes into the lake",
-                                    "eider sync                  # one batch\n  eider sync --until-empty    # until nothing is left\n"
-                                    "  eider sync --every 1s       # until Ctrl-C");
+    CLI::App* command =
+        add_command(app, "sync", "Move committed changes into the lake",
+                    "eider sync                  # one batch\n  eider sync --until-empty    # until nothing is left\n"
+                    "  eider sync --every 1s       # until Ctrl-C");
     auto flags = std::make_shared<SyncFlags>();
-    auto* until_empty = command->add_flag("--until-empty", flags->until_empty, "Batch after batch until nothing is left");
+    auto* until_empty =
+        command->add_flag("--until-empty", flags->until_empty, "Batch after batch until nothing is left");
     command->add_option("--every", flags->every_ms, "Look again and again, at this interval, until SIGINT or SIGTERM")
         ->type_name("TIME")
-        ->transform(CLI::AsNumberWithUnit(std::map<std::string, std::int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}},
-                                          CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
+        ->transform(CLI::AsNumberWithUnit(
+            std::map<std::string, std::int64_t>{{"ms", 1}, {"s", 1000}, {"m", 60'000}, {"h", 3'600'000}},
+            CLI::AsNumberWithUnit::UNIT_REQUIRED, "TIME"))
         ->check(CLI::PositiveNumber)
         ->excludes(until_empty);
     on_run(command, context, [&context, flags] { return run_sync(context, *flags); });

@@ -153,8 +153,9 @@ private:
         else if (name == "always") rule.always = value.boolean();
         else if (name == "mirror") rule.mirror = value.boolean();
         else
-            fail_unknown(key, "key", " in [[table]]",
-                         did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always", "mirror"}));
+            fail_unknown(
+                key, "key", " in [[table]]",
+                did_you_mean(name, {"match", "exclude", "hash", "where", "before", "context", "always", "mirror"}));
     }
 
     static TablePattern match_pattern(const Value& value, const std::string& where) {
@@ -303,7 +304,8 @@ bool Config::mirrors(std::string_view schema, std::string_view table) const {
 }
 
 bool Config::keeps_mirrors() const {
-    return lake.mirror || std::any_of(rules.begin(), rules.end(), [](const TableRule& rule) { return rule.mirror == true; });
+    return lake.mirror ||
+           std::any_of(rules.begin(), rules.end(), [](const TableRule& rule) { return rule.mirror == true; });
 }
 
 TableOptions Config::options_for(std::string_view schema, std::string_view table) const {

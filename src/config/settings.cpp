@@ -28,9 +28,10 @@ const std::array table{
     Setting{{"lake", "data_path", "EIDER_DATA_PATH", "text", "\"./lake\"",
              "folder of the Parquet files, or a URL such as `s3://bucket/prefix`"},
             [](C& c, const V& v) { c.lake.data_path = v.folder_or_url(); }},
-    Setting{{"lake", "mirror", "EIDER_MIRROR", "true or false", "true",
-             "keep each captured table that has a key as a table of the lake, too; `[[table]]` rules may say otherwise"},
-            [](C& c, const V& v) { c.lake.mirror = v.boolean(); }},
+    Setting{
+        {"lake", "mirror", "EIDER_MIRROR", "true or false", "true",
+         "keep each captured table that has a key as a table of the lake, too; `[[table]]` rules may say otherwise"},
+        [](C& c, const V& v) { c.lake.mirror = v.boolean(); }},
     Setting{{"capture", "tables", "EIDER_TABLES", "list", "[\"*.*\"]",
              "patterns of the tables to capture; system schemas are never among them"},
             [](C& c, const V& v) { c.capture.tables = v.patterns(); }},

@@ -41,9 +41,11 @@ std::string catalog_uri(const LakeOptions& options, const std::string& location)
     return {};
 }
 
-std::string attach_statement(const LakeOptions& options, const std::string& location, const std::vector<std::string>& extra) {
+std::string attach_statement(const LakeOptions& options, const std::string& location,
+                             const std::vector<std::string>& extra) {
     std::vector<std::string> clauses = extra;
-    if (options.catalog == CatalogKind::postgres) clauses.push_back("META_SCHEMA " + quote_literal(options.catalog_schema));
+    if (options.catalog == CatalogKind::postgres)
+        clauses.push_back("META_SCHEMA " + quote_literal(options.catalog_schema));
     return fmt::format("ATTACH {} AS lake{}", quote_literal(catalog_uri(options, location)),
                        clauses.empty() ? "" : fmt::format(" ({})", join(clauses, ", ")));
 }
@@ -66,7 +68,8 @@ std::string timestamp_of(std::int64_t unix_us) {
 }
 
 std::int64_t now_us() {
-    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch()).count();
+    return std::chrono::duration_cast<std::chrono::microseconds>(std::chrono::system_clock::now().time_since_epoch())
+        .count();
 }
 
 // Rolls back unless told that the transaction ended.
@@ -90,7 +93,8 @@ public:
             session_.run("COMMIT");
         } catch (const Error& error) {
             if (error.kind() != ErrorKind::lake_unavailable) throw;
-            throw Error(ErrorKind::in_doubt, fmt::format("the connection to the catalog broke during COMMIT: {}", error.what()),
+            throw Error(ErrorKind::in_doubt,
+                        fmt::format("the connection to the catalog broke during COMMIT: {}", error.what()),
                         "run the command again: eider looks up in the lake whether the batch arrived");
         }
     }
@@ -103,7 +107,9 @@ private:
 }  // namespace
 
 DuckLake::DuckLake(const LakeOptions& options, Access access)
-    : engine_(options.engine, extensions_for(options)), session_(engine_.connect()), threads_fixed_(options.engine.threads > 0) {
+    : engine_(options.engine, extensions_for(options)),
+      session_(engine_.connect()),
+      threads_fixed_(options.engine.threads > 0) {
     feed_ = std::make_unique<Feed>(session_);
     rows_ = std::make_unique<RowFeed>(session_);
     const bool local_data = !options.data_path.empty() && !is_url(options.data_path);
@@ -114,7 +120,8 @@ DuckLake::DuckLake(const LakeOptions& options, Access access)
     } else {
         clauses.emplace_back("CREATE_IF_NOT_EXISTS false");
         if (options.catalog != CatalogKind::postgres && !fs::exists(options.location)) {
-            throw Error(ErrorKind::lake_unavailable, fmt::format("there is no lake: the catalog file {} does not exist", options.location),
+            throw Error(ErrorKind::lake_unavailable,
+                        fmt::format("there is no lake: the catalog file {} does not exist", options.location),
                         "create it first: eider init");
         }
     }
@@ -142,7 +149,8 @@ std::optional<Head> DuckLake::head(const std::string& consumer) {
                 .committed_at = rows.rows[0][6].value_or("")};
 }
 
-void DuckLake::start(const std::string& consumer, const std::string& epoch, const std::string& cursor, const SourceIdentity& source) {
+void DuckLake::start(const std::string& consumer, const std::string& epoch, const std::string& cursor,
+                     const SourceIdentity& source) {
     LakeTransaction transaction(session_);
     const std::string name = quote_literal(consumer);
     session_.run(fill(sql::start, {{"consumer", name},
@@ -205,19 +213,20 @@ BatchResult DuckLake::append(const BatchPlan& plan, EventStreams streams, std::a
                              .bytes = counts.bytes,
                              .tables = static_cast<std::int64_t>(counts.events.size()),
                              .lag_s = is_empty ? 0 : static_cast<double>(now_us() - counts.oldest_ts_us) / 1e6};
-    session_.run(fill(sql::append_batch, {{"consumer", quote_literal(plan.consumer)},
-                                          {"epoch", quote_literal(plan.epoch)},
-                                          {"batch", batch},
-                                          {"cursor", quote_literal(plan.cursor)},
-                                          {"dl_ts", dl_ts},
-                                          {"events", std::to_string(result.events)},
-                                          {"bytes", std::to_string(result.bytes)},
-                                          {"tables", std::to_string(result.tables)},
-                                          {"oldest_ts", is_empty ? "NULL::TIMESTAMPTZ" : timestamp_of(counts.oldest_ts_us)},
-                                          {"system_identifier", quote_literal(plan.source.system_identifier)},
-                                          {"database", quote_literal(plan.source.database)},
-                                          {"installation", quote_literal(plan.source.installation)},
-                                          {"eider_version", quote_literal(EIDER_VERSION)}}));
+    session_.run(
+        fill(sql::append_batch, {{"consumer", quote_literal(plan.consumer)},
+                                 {"epoch", quote_literal(plan.epoch)},
+                                 {"batch", batch},
+                                 {"cursor", quote_literal(plan.cursor)},
+                                 {"dl_ts", dl_ts},
+                                 {"events", std::to_string(result.events)},
+                                 {"bytes", std::to_string(result.bytes)},
+                                 {"tables", std::to_string(result.tables)},
+                                 {"oldest_ts", is_empty ? "NULL::TIMESTAMPTZ" : timestamp_of(counts.oldest_ts_us)},
+                                 {"system_identifier", quote_literal(plan.source.system_identifier)},
+                                 {"database", quote_literal(plan.source.database)},
+                                 {"installation", quote_literal(plan.source.installation)},
+                                 {"eider_version", quote_literal(EIDER_VERSION)}}));
     crash_point("batch.before_commit");
     transaction.commit();
     crash_point("batch.after_commit");
@@ -272,7 +281,8 @@ std::string attach_sql(const LakeOptions& options) {
     for (const auto& extension : extensions_for(options)) {
         out += fmt::format("INSTALL {0}; LOAD {0};\n", extension);
     }
-    if (options.catalog == CatalogKind::postgres) out += "-- the password, where one is needed, comes from PGPASSWORD or ~/.pgpass\n";
+    if (options.catalog == CatalogKind::postgres)
+        out += "-- the password, where one is needed, comes from PGPASSWORD or ~/.pgpass\n";
     out += attach_statement(options, without_password(options.location), {"READ_ONLY"}) + ";\nUSE lake;\n";
     return out;
 }

@@ -25,9 +25,9 @@ enum class CatalogKind { postgres, duckdb, sqlite };
 
 struct LakeOptions {
     CatalogKind catalog = CatalogKind::postgres;
-    std::string location;         // postgres: connection string; else the file
-    std::string catalog_schema;   // postgres only: the schema of the catalog's tables
-    std::string data_path;        // a folder, absolute, or a URL; empty: what the catalog has recorded
+    std::string location;        // postgres: connection string; else the file
+    std::string catalog_schema;  // postgres only: the schema of the catalog's tables
+    std::string data_path;       // a folder, absolute, or a URL; empty: what the catalog has recorded
     EngineOptions engine;
 };
 
@@ -55,7 +55,8 @@ public:
     ~DuckLake() override;
 
     std::optional<Head> head(const std::string& consumer) override;
-    void start(const std::string& consumer, const std::string& epoch, const std::string& cursor, const SourceIdentity& source) override;
+    void start(const std::string& consumer, const std::string& epoch, const std::string& cursor,
+               const SourceIdentity& source) override;
     void take_over(const std::string& consumer, const std::string& epoch) override;
     BatchResult append(const BatchPlan& plan, EventStreams streams, std::atomic<std::int64_t>* running) override;
 

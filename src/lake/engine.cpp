@@ -58,35 +58,44 @@ bool says(std::string_view message, std::string_view part) {
 Error lake_error(std::string_view raw) {
     const std::string message = "DuckDB: " + redact(trim(raw));
     if (says(raw, "Transaction conflict") || says(raw, "database is locked") || says(raw, "Conflict on")) {
-        return {ErrorKind::lake_conflict, message, "another process wrote to the lake at the same time: run the command again"};
+        return {ErrorKind::lake_conflict, message,
+                "another process wrote to the lake at the same time: run the command again"};
     }
     if (says(raw, "catalog version mismatch") || says(raw, "Only DuckLake versions")) {
         return {ErrorKind::lake_incompatible, message,
-                "this lake was written by another DuckLake version: use an eider built for it, or migrate a copy with DuckDB "
+                "this lake was written by another DuckLake version: use an eider built for it, or migrate a copy with "
+                "DuckDB "
                 "(ATTACH ... (AUTOMATIC_MIGRATION true)) first"};
     }
     if (says(raw, "Could not set lock on file") || says(raw, "Conflicting lock")) {
-        return {ErrorKind::running, message, "another process has the catalog file open: wait for it, or use a PostgreSQL catalog"};
+        return {ErrorKind::running, message,
+                "another process has the catalog file open: wait for it, or use a PostgreSQL catalog"};
     }
     if (says(raw, "DATA_PATH parameter")) {
         return {ErrorKind::config, message, "data_path must name the folder that the lake was created with"};
     }
     if (says(raw, "creating a new DuckLake is explicitly disabled")) {
-        return {ErrorKind::lake_unavailable, "there is no lake in this catalog: " + message, "create it first: eider init"};
+        return {ErrorKind::lake_unavailable, "there is no lake in this catalog: " + message,
+                "create it first: eider init"};
     }
     if (says(raw, "Schema with name")) {
-        return {ErrorKind::lake_unavailable, "the catalog's schema is not there: " + message, "create it first: eider init"};
+        return {ErrorKind::lake_unavailable, "the catalog's schema is not there: " + message,
+                "create it first: eider init"};
     }
-    if (says(raw, "Unable to connect to Postgres") || says(raw, "connection to server") || says(raw, "server closed the connection") ||
-        says(raw, "terminating connection") || says(raw, "no connection to the server") || says(raw, "the database system is")) {
-        return {ErrorKind::lake_unavailable, message, "check that the catalog's server runs; nothing is lost: run the command again"};
+    if (says(raw, "Unable to connect to Postgres") || says(raw, "connection to server") ||
+        says(raw, "server closed the connection") || says(raw, "terminating connection") ||
+        says(raw, "no connection to the server") || says(raw, "the database system is")) {
+        return {ErrorKind::lake_unavailable, message,
+                "check that the catalog's server runs; nothing is lost: run the command again"};
     }
     if (says(raw, "No space left") || says(raw, "Permission denied") || says(raw, "Read-only file system") ||
-        says(raw, "Cannot open file") || says(raw, "Could not write") || says(raw, "Too many open files") || says(raw, "Failed to create directory")) {
+        says(raw, "Cannot open file") || says(raw, "Could not write") || says(raw, "Too many open files") ||
+        says(raw, "Failed to create directory")) {
         return {ErrorKind::disk, message, "check space and rights of the data folder and of the temporary folder"};
     }
     if (says(raw, "Out of Memory")) {
-        return {ErrorKind::lake_unavailable, message, "raise engine.memory_limit, or name an engine.temp_directory with space to spill to"};
+        return {ErrorKind::lake_unavailable, message,
+                "raise engine.memory_limit, or name an engine.temp_directory with space to spill to"};
     }
     return {ErrorKind::lake_rejected, message, {}};
 }
@@ -95,7 +104,8 @@ Error extension_error(const std::string& name, std::string_view raw, const fs::p
     return {ErrorKind::lake_incompatible,
             fmt::format("the DuckDB extension {} cannot be loaded into DuckDB {} from {}: {}", name, library_version(),
                         folder.empty() ? "DuckDB's own folder" : folder.string(), trim(raw)),
-            fmt::format("library and extensions must be of one version: run ./setup again, or let EIDER_EXTENSION_DIR name a folder "
+            fmt::format("library and extensions must be of one version: run ./setup again, or let EIDER_EXTENSION_DIR "
+                        "name a folder "
                         "with {}/linux_amd64/{}.duckdb_extension",
                         library_version(), name)};
 }
@@ -114,7 +124,9 @@ std::optional<std::string> cell(duckdb_vector vector, duckdb_type type, idx_t ro
         case DUCKDB_TYPE_BIGINT: return std::to_string(static_cast<const int64_t*>(data)[row]);
         case DUCKDB_TYPE_UBIGINT: return std::to_string(static_cast<const uint64_t*>(data)[row]);
         case DUCKDB_TYPE_DOUBLE: return fmt::format("{}", static_cast<const double*>(data)[row]);
-        default: throw Error(ErrorKind::internal, fmt::format("a column of DuckDB type {} must be cast in the statement", static_cast<int>(type)));
+        default:
+            throw Error(ErrorKind::internal, fmt::format("a column of DuckDB type {} must be cast in the statement",
+                                                         static_cast<int>(type)));
     }
 }
 
@@ -153,7 +165,8 @@ std::int64_t Rows::integer(std::size_t row, std::size_t column) const {
     std::int64_t number = 0;
     const auto [end, error] = std::from_chars(value.data(), value.data() + value.size(), number);
     if (error != std::errc{} || end != value.data() + value.size()) {
-        throw Error(ErrorKind::internal, fmt::format("column {} holds '{}', not an integer", columns.at(column), value));
+        throw Error(ErrorKind::internal,
+                    fmt::format("column {} holds '{}', not an integer", columns.at(column), value));
     }
     return number;
 }
@@ -166,13 +179,15 @@ struct Engine::Database {
     Database& operator=(const Database&) = delete;
 };
 
-Engine::Engine(const EngineOptions& options, const std::vector<std::string>& extensions) : database_(std::make_shared<Database>()) {
+Engine::Engine(const EngineOptions& options, const std::vector<std::string>& extensions)
+    : database_(std::make_shared<Database>()) {
     Config config;
     duckdb_create_config(config.out());
     const auto set = [&](const char* name, const std::string& value) {
         if (value.empty()) return;
         if (duckdb_set_config(config.get(), name, value.c_str()) == DuckDBError) {
-            throw Error(ErrorKind::config, fmt::format("DuckDB does not take '{}' for {}", value, name), "see [engine] in eider.toml");
+            throw Error(ErrorKind::config, fmt::format("DuckDB does not take '{}' for {}", value, name),
+                        "see [engine] in eider.toml");
         }
     };
     const fs::path folder = extension_directory(options.extension_directory);
@@ -213,26 +228,30 @@ struct Session::Connection {
     std::shared_ptr<Engine::Database> database;
     duckdb_connection handle = nullptr;
     explicit Connection(std::shared_ptr<Engine::Database> of) : database(std::move(of)) {
-        if (duckdb_connect(database->handle, &handle) == DuckDBError) throw Error(ErrorKind::internal, "DuckDB gives no connection");
+        if (duckdb_connect(database->handle, &handle) == DuckDBError)
+            throw Error(ErrorKind::internal, "DuckDB gives no connection");
     }
     ~Connection() { duckdb_disconnect(&handle); }
     Connection(const Connection&) = delete;
     Connection& operator=(const Connection&) = delete;
 };
 
-Session::Session(std::shared_ptr<Engine::Database> database) : connection_(std::make_unique<Connection>(std::move(database))) {}
+Session::Session(std::shared_ptr<Engine::Database> database)
+    : connection_(std::make_unique<Connection>(std::move(database))) {}
 Session::~Session() = default;
 Session::Session(Session&&) noexcept = default;
 Session& Session::operator=(Session&&) noexcept = default;
 
 void Session::run(const std::string& sql) {
     Result result;
-    if (duckdb_query(connection_->handle, sql.c_str(), result.out()) == DuckDBError) throw lake_error(duckdb_result_error(result.out()));
+    if (duckdb_query(connection_->handle, sql.c_str(), result.out()) == DuckDBError)
+        throw lake_error(duckdb_result_error(result.out()));
 }
 
 Rows Session::query(const std::string& sql) {
     Result result;
-    if (duckdb_query(connection_->handle, sql.c_str(), result.out()) == DuckDBError) throw lake_error(duckdb_result_error(result.out()));
+    if (duckdb_query(connection_->handle, sql.c_str(), result.out()) == DuckDBError)
+        throw lake_error(duckdb_result_error(result.out()));
     return all_rows(result.get());
 }
 
@@ -264,7 +283,8 @@ fs::path extension_directory(const fs::path& wanted) {
 
 fs::path own_extension_directory() {
     std::error_code ignored;
-    const fs::path installed = fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "lib/eider/extensions";
+    const fs::path installed =
+        fs::read_symlink("/proc/self/exe", ignored).parent_path().parent_path() / "lib/eider/extensions";
     if (fs::is_directory(installed, ignored)) return installed;
 #ifdef EIDER_BUILD_EXTENSION_DIR
     if (fs::is_directory(EIDER_BUILD_EXTENSION_DIR, ignored)) return EIDER_BUILD_EXTENSION_DIR;

@@ -18,8 +18,8 @@
 namespace eider::lake {
 
 struct EngineOptions {
-    std::string memory_limit;         // as DuckDB writes it: "512MB"; empty: DuckDB's default
-    int threads = 0;                  // 0: one a core
+    std::string memory_limit;                   // as DuckDB writes it: "512MB"; empty: DuckDB's default
+    int threads = 0;                            // 0: one a core
     std::filesystem::path temp_directory;       // empty: DuckDB's default
     std::filesystem::path extension_directory;  // empty: found beside the program, see extension_directory()
 };

@@ -20,10 +20,12 @@ struct Column {
 };
 
 constexpr std::array columns{
-    Column{"cdc_uuid", DUCKDB_TYPE_UUID},         Column{"cdc_ts", DUCKDB_TYPE_TIMESTAMP_TZ}, Column{"cdc_op", DUCKDB_TYPE_VARCHAR},
-    Column{"table_schema", DUCKDB_TYPE_VARCHAR},  Column{"table_name", DUCKDB_TYPE_VARCHAR},  Column{"data", DUCKDB_TYPE_VARCHAR, true},
-    Column{"seq", DUCKDB_TYPE_BIGINT},            Column{"xid", DUCKDB_TYPE_BIGINT},          Column{"before", DUCKDB_TYPE_VARCHAR, true},
-    Column{"context", DUCKDB_TYPE_VARCHAR, true}, Column{"nested", DUCKDB_TYPE_BOOLEAN},      Column{"rel", DUCKDB_TYPE_BIGINT},
+    Column{"cdc_uuid", DUCKDB_TYPE_UUID},        Column{"cdc_ts", DUCKDB_TYPE_TIMESTAMP_TZ},
+    Column{"cdc_op", DUCKDB_TYPE_VARCHAR},       Column{"table_schema", DUCKDB_TYPE_VARCHAR},
+    Column{"table_name", DUCKDB_TYPE_VARCHAR},   Column{"data", DUCKDB_TYPE_VARCHAR, true},
+    Column{"seq", DUCKDB_TYPE_BIGINT},           Column{"xid", DUCKDB_TYPE_BIGINT},
+    Column{"before", DUCKDB_TYPE_VARCHAR, true}, Column{"context", DUCKDB_TYPE_VARCHAR, true},
+    Column{"nested", DUCKDB_TYPE_BOOLEAN},       Column{"rel", DUCKDB_TYPE_BIGINT},
 };
 
 // Writes rows into the vectors of one chunk.
@@ -68,8 +70,10 @@ private:
         }
         if (duckdb_error_data bad = duckdb_valid_utf8_check(value->data(), value->size()); bad != nullptr) {
             duckdb_destroy_error_data(&bad);
-            throw Error(ErrorKind::unrepresentable, fmt::format("column {} of a change holds text that is not UTF-8", columns[column].name),
-                        "the database's encoding is SQL_ASCII or its data is damaged: convert it to UTF8, or exclude the column");
+            throw Error(ErrorKind::unrepresentable,
+                        fmt::format("column {} of a change holds text that is not UTF-8", columns[column].name),
+                        "the database's encoding is SQL_ASCII or its data is damaged: convert it to UTF8, or exclude "
+                        "the column");
         }
         std::optional<std::string> mended;
         if (columns[column].json && (mended = without_half_surrogates(*value))) value = *mended;
@@ -159,7 +163,8 @@ struct FeedFunctions {
             }
             writer.write(*event);
             tables.count(*event);
-            counts.bytes += static_cast<std::int64_t>(event->data.value_or("").size() + event->before.value_or("").size());
+            counts.bytes +=
+                static_cast<std::int64_t>(event->data.value_or("").size() + event->before.value_or("").size());
             counts.oldest_ts_us = std::min(counts.oldest_ts_us, event->ts_us);
         }
         writer.finish();
@@ -181,7 +186,8 @@ Feed::Feed(Session& session) {
     duckdb_table_function_set_init(function, FeedFunctions::init);
     duckdb_table_function_set_local_init(function, FeedFunctions::init_thread);
     duckdb_table_function_set_function(function, FeedFunctions::read);
-    const duckdb_state state = duckdb_register_table_function(static_cast<duckdb_connection>(session.handle()), function);
+    const duckdb_state state =
+        duckdb_register_table_function(static_cast<duckdb_connection>(session.handle()), function);
     duckdb_destroy_table_function(&function);
     if (state == DuckDBError) throw Error(ErrorKind::internal, "DuckDB does not take the function eider_feed");
 }

@@ -24,7 +24,7 @@
 namespace eider::lake {
 
 struct FeedCounts {
-    std::int64_t bytes = 0;  // of JSON
+    std::int64_t bytes = 0;                                                // of JSON
     std::int64_t oldest_ts_us = std::numeric_limits<std::int64_t>::max();  // start of the oldest transaction
     std::map<std::pair<std::string, std::string>, std::int64_t> events;    // by schema and table
 

@@ -52,7 +52,8 @@ public:
     virtual std::optional<Head> head(const std::string& consumer) = 0;
 
     // Appends the first row of a consumer, or, where it has one, moves it to another installation of the source.
-    virtual void start(const std::string& consumer, const std::string& epoch, const std::string& cursor, const SourceIdentity& source) = 0;
+    virtual void start(const std::string& consumer, const std::string& epoch, const std::string& cursor,
+                       const SourceIdentity& source) = 0;
 
     // Makes `epoch` the only one that may append. Whoever held it before fails at its commit.
     // Throws Error(lake_conflict) when a batch was committed meanwhile: safe to try again.

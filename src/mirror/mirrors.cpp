@@ -251,7 +251,7 @@ void Mirrors::load() {
 
 // Why a table has no mirror; empty: it has one, or gets one.
 std::string Mirrors::why_not(const Shape& shape) const {
-    if (!config_.mirrors(shape.schema, shape.name)) return "mirror = false";
+    if (!config_.mirrors(shape.schema, shape.name)) return std::string(switched_off);
     if (shape.key().empty()) return "it has neither a primary key nor a unique index on columns that are never NULL";
     if (!shape.may_read) return fmt::format("the role {} may not read it", source_.connection().user());
     if (shape.has_hashed_columns) return "it has hashed columns";

@@ -39,6 +39,9 @@ struct Verification {
     bool is_equal() const { return reason.empty() && missing == 0 && surplus == 0; }
 };
 
+// The reason of those who want none.
+inline constexpr std::string_view switched_off = "mirror = false";
+
 // A table's mirror, as `status` shows it.
 struct MirrorState {
     std::string state;  // mirrored, quarantined, waiting, none

@@ -41,11 +41,14 @@ ErrorKind kind_of_sqlstate(std::string_view state, bool alive) {
 std::string hint_for(ErrorKind kind) {
     switch (kind) {
         case ErrorKind::source_lost: return "nothing is lost: run the command again when the server is back";
-        case ErrorKind::source_denied: return "grant the right, or connect as a role that has it (eider doctor lists what is needed)";
+        case ErrorKind::source_denied:
+            return "grant the right, or connect as a role that has it (eider doctor lists what is needed)";
         case ErrorKind::source_busy: return "another session holds a lock: try again";
         case ErrorKind::unrepresentable:
-            return "text in the database is not UTF-8: its encoding is SQL_ASCII or its data is damaged; convert it, or exclude the column";
-        case ErrorKind::source_unavailable: return "the server is short of a resource (connections, disk, memory): see its log";
+            return "text in the database is not UTF-8: its encoding is SQL_ASCII or its data is damaged; convert it, "
+                   "or exclude the column";
+        case ErrorKind::source_unavailable:
+            return "the server is short of a resource (connections, disk, memory): see its log";
         default: return {};
     }
 }
@@ -79,13 +82,17 @@ Error connect_error(const pg_conn* connection, const std::string& connection_str
     const std::string message = message_of(PQerrorMessage(connection));
     const std::string what = connect_message(message, connection_string);
     const auto says = [&](std::string_view part) { return message.find(part) != std::string::npos; };
-    if (says("authentication failed") || says("no password supplied") || says("no pg_hba.conf entry") || says("permission denied")) {
-        return {ErrorKind::source_denied, what, "check user and password (PGPASSWORD, PGPASSFILE or the connection string) and pg_hba.conf"};
+    if (says("authentication failed") || says("no password supplied") || says("no pg_hba.conf entry") ||
+        says("permission denied")) {
+        return {ErrorKind::source_denied, what,
+                "check user and password (PGPASSWORD, PGPASSFILE or the connection string) and pg_hba.conf"};
     }
     if (says("invalid connection option") || says("invalid URI") || says("missing \"=\"") || says("invalid port") ||
-        says("invalid integer value") || says("percent-encoded") || says("unterminated quoted string") || says("does not exist") || says("definition of service")) {
+        says("invalid integer value") || says("percent-encoded") || says("unterminated quoted string") ||
+        says("does not exist") || says("definition of service")) {
         return {ErrorKind::config, what,
-                "check the connection string: postgresql://user@host:5432/database; in a password percent-encode what is no letter or digit"};
+                "check the connection string: postgresql://user@host:5432/database; in a password percent-encode what "
+                "is no letter or digit"};
     }
     return {ErrorKind::source_unavailable, what, "check that the server runs and that host and port are right"};
 }
@@ -171,7 +178,8 @@ Result Connection::query(const std::string& sql, const std::vector<Parameter>& p
 Result Connection::checked(pg_result* raw) const {
     Result result(raw);
     const ExecStatusType status = PQresultStatus(raw);
-    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY) throw last_error(*this, raw);
+    if (status != PGRES_COMMAND_OK && status != PGRES_TUPLES_OK && status != PGRES_EMPTY_QUERY)
+        throw last_error(*this, raw);
     return result;
 }
 
@@ -207,7 +215,9 @@ bool Connection::alive() const {
 }
 
 SqlError last_error(const Connection& connection, const pg_result* result) {
-    const auto field = [&](int code) { return message_of(result == nullptr ? nullptr : PQresultErrorField(result, code)); };
+    const auto field = [&](int code) {
+        return message_of(result == nullptr ? nullptr : PQresultErrorField(result, code));
+    };
     const std::string state = field(PG_DIAG_SQLSTATE);
     const ErrorKind kind = kind_of_sqlstate(state, connection.alive() && !state.empty());
     std::string what = field(PG_DIAG_MESSAGE_PRIMARY);

@@ -34,7 +34,8 @@ Number big_endian(std::string_view bytes) {
 
 template <typename Number>
 Number number_of(std::string_view field) {
-    if (field.size() != sizeof(Number)) corrupt(fmt::format("a number of {} bytes where {} belong", field.size(), sizeof(Number)));
+    if (field.size() != sizeof(Number))
+        corrupt(fmt::format("a number of {} bytes where {} belong", field.size(), sizeof(Number)));
     return big_endian<Number>(field);
 }
 
@@ -53,7 +54,8 @@ void CopyParser::feed(std::string_view piece) {
 
 bool CopyParser::read_header() {
     const std::size_t known = std::min(rest_.size(), signature.size());
-    if (rest_.substr(0, known) != signature.substr(0, known)) corrupt("it does not begin with the signature of binary COPY");
+    if (rest_.substr(0, known) != signature.substr(0, known))
+        corrupt("it does not begin with the signature of binary COPY");
     if (rest_.size() < fixed_header) return false;
     const auto flags = big_endian<std::uint32_t>(rest_.substr(signature.size()));
     if ((flags & 0xFFFF'0000U) != 0) corrupt("unknown critical flags in the header");
@@ -158,7 +160,9 @@ std::int64_t int64_of(std::string_view field) {
 
 std::int64_t unix_us_of(std::string_view field) {
     const std::int64_t us = int64_of(field);
-    if (us == std::numeric_limits<std::int64_t>::min() || us > std::numeric_limits<std::int64_t>::max() - unix_us_of_2000) return us;
+    if (us == std::numeric_limits<std::int64_t>::min() ||
+        us > std::numeric_limits<std::int64_t>::max() - unix_us_of_2000)
+        return us;
     return us + unix_us_of_2000;
 }
 

@@ -173,9 +173,9 @@ void Consumer::check_identity() const {
             "eider init");
     }
     const auto confirmed = source_.confirmed(name_);
-    if (confirmed && confirmed->batch > head_->batch) {
+    if (confirmed && confirmed->is_beyond(head_->batch, cursor)) {
         throw Error(ErrorKind::source_changed,
-                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has only {}: it is "
+                    fmt::format("the source has confirmed batch {} of consumer '{}', this lake has {}: it is "
                                 "another lake, or an older copy",
                                 confirmed->batch, name_, head_->batch),
                     "use the lake that has them; or start with a gap: eider init --adopt; or give this lake a consumer "

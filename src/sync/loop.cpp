@@ -11,15 +11,14 @@ namespace {
 
 using namespace std::chrono_literals;
 
-// Sleeps, but not through a stop.
-void wait(std::chrono::milliseconds time, const std::stop_token& stop) {
+}  // namespace
+
+void wait_or_stop(std::chrono::milliseconds time, const std::stop_token& stop) {
     std::mutex mutex;
     std::condition_variable_any changed;
     std::unique_lock lock(mutex);
     changed.wait_for(lock, stop, time, [] { return false; });
 }
-
-}  // namespace
 
 std::chrono::milliseconds backoff(int attempt, double chance) {
     constexpr std::chrono::milliseconds first = 200ms;
@@ -41,7 +40,7 @@ void Loop::connect() {
 }
 
 void Loop::disconnect() {
-    consumer_.reset();  // lets go of the source while it is still connected
+    consumer_.reset();       // lets go of the source while it is still connected
     sides_.mirrors.reset();  // before what it works on
     sides_ = {};
 }
@@ -66,17 +65,17 @@ void Loop::every(std::chrono::milliseconds interval, const std::stop_token& stop
     int failures = 0;
     while (!stop.stop_requested()) {
         try {
-            const auto begun = std::chrono::steady_clock::now();
+            const auto begun = options_.now();
             once();
             failures = 0;
-            const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(std::chrono::steady_clock::now() - begun);
-            wait(std::max(interval - taken, 0ms), stop);
+            const auto taken = std::chrono::duration_cast<std::chrono::milliseconds>(options_.now() - begun);
+            options_.wait(std::max(interval - taken, 0ms), stop);
         } catch (const Error& error) {
             if (info(error.kind()).recovery == Recovery::stop) throw;
             disconnect();
             const auto pause = backoff(++failures, chance(random));
             if (options_.retrying) options_.retrying(error, pause);
-            wait(pause, stop);
+            options_.wait(pause, stop);
         }
     }
 }

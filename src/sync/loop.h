@@ -28,6 +28,9 @@ struct Sides {
     std::unique_ptr<mirror::Mirrors> mirrors = nullptr;  // of these two; null: none are kept
 };
 
+// Returns after `time`, or at a stop.
+void wait_or_stop(std::chrono::milliseconds time, const std::stop_token& stop);
+
 struct LoopOptions {
     std::string consumer;
     // Connects both sides. Called at the start and after each error.
@@ -39,6 +42,9 @@ struct LoopOptions {
     // Called when a try failed and another follows after `wait`.
     std::function<void(const Error&, std::chrono::milliseconds wait)> retrying;
     std::atomic<std::int64_t>* running = nullptr;  // see Consumer::batch
+    // How time passes. Tests put their own in its place.
+    std::function<std::chrono::steady_clock::time_point()> now = std::chrono::steady_clock::now;
+    std::function<void(std::chrono::milliseconds, const std::stop_token&)> wait = wait_or_stop;
 };
 
 class Loop {

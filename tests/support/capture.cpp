@@ -24,19 +24,22 @@ void attach(Client& client, const std::string& table, const std::string& options
 }
 
 std::vector<std::string> events(Client& client) {
-    return first_column(client.run("SELECT concat_ws(' ', op, schema_name || '.' || table_name, data, CASE WHEN nested THEN 'nested' END) "
-                                   "FROM audit.cdc ORDER BY seq"));
+    return first_column(client.run(
+        "SELECT concat_ws(' ', op, schema_name || '.' || table_name, data, CASE WHEN nested THEN 'nested' END) "
+        "FROM audit.cdc ORDER BY seq"));
 }
 
 std::vector<std::string> short_events(Client& client, const std::string& key) {
-    return first_column(client.run(fmt::format("SELECT concat_ws(' ', op, data ->> {}) FROM audit.cdc ORDER BY seq", quote_literal(key))));
+    return first_column(client.run(
+        fmt::format("SELECT concat_ws(' ', op, data ->> {}) FROM audit.cdc ORDER BY seq", quote_literal(key))));
 }
 
 void forget_events(Client& client) {
     client.run("TRUNCATE audit.cdc_1, audit.cdc_2, audit.cdc_3");
 }
 
-std::vector<std::string> replay_differences(Client& client, const std::string& table, const std::vector<std::string>& key) {
+std::vector<std::string> replay_differences(Client& client, const std::string& table,
+                                            const std::vector<std::string>& key) {
     std::vector<std::string> parts;
     for (const auto& column : key) parts.push_back(fmt::format("data::jsonb -> {}", quote_literal(column)));
     const std::string key_of = "jsonb_build_array(" + join(parts, ", ") + ")";

@@ -29,6 +29,7 @@ void forget_events(Client& client);
 
 // Plays the recorded events of `table` in the order of their numbers, and compares with the table. Rows that differ, as
 // JSON; keys that have a nested event are left out, because only the source knows their last version.
-std::vector<std::string> replay_differences(Client& client, const std::string& table, const std::vector<std::string>& key);
+std::vector<std::string> replay_differences(Client& client, const std::string& table,
+                                            const std::vector<std::string>& key);
 
 }  // namespace eider::test

@@ -85,7 +85,8 @@ long long Pipeline::lake_number(const std::string& sql) const {
     return std::stoll(lake_value(sql));
 }
 
-std::vector<Pipeline::Row> ask_as_stranger(const std::string& attach_sql, const std::string& sql, const std::string& password) {
+std::vector<Pipeline::Row> ask_as_stranger(const std::string& attach_sql, const std::string& sql,
+                                           const std::string& password) {
     const std::string extensions = lake::extension_directory({});
     const Finished answer = python(stranger, {attach_sql, sql, extensions}, {{"PGPASSWORD", password}});
     if (answer.exit_code != 0) throw std::runtime_error("the stranger cannot read the lake:\n" + answer.err);

@@ -56,6 +56,7 @@ private:
 };
 
 // Asks the lakes that `attach_sql`, the output of `eider attach`, opens.
-std::vector<Pipeline::Row> ask_as_stranger(const std::string& attach_sql, const std::string& sql, const std::string& password);
+std::vector<Pipeline::Row> ask_as_stranger(const std::string& attach_sql, const std::string& sql,
+                                           const std::string& password);
 
 }  // namespace eider::test

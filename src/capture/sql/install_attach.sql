@@ -31,7 +31,7 @@ DECLARE
     always   constant boolean := options -> 'always' IS NOT NULL;
     on_all   constant text := CASE WHEN always THEN 'A' ELSE 'O' END;
     -- Of a deferrable key two rows may swap their values in one statement, and of one that no index watches.
-    sequence constant text := CASE WHEN options -> 'key' IS NULL AND (SELECT i.indimmediate FROM audit.key_index(of) AS i) THEN 'ordered' ELSE 'unordered' END;
+    sequence constant text := CASE WHEN options -> 'key' IS NULL AND (audit.key_index(of)).indimmediate THEN 'ordered' ELSE 'unordered' END;
 BEGIN
     RETURN QUERY VALUES (of, 'eider_truncate', 32, on_all, by_statement, '{}'::text[], false, false);
     IF audit.kind_of(of) = 'statement' THEN

@@ -168,16 +168,26 @@ $eider$;
 -- What a column is called now; NULL: it was dropped. From PostgreSQL's own caches and not from pg_attribute: a transaction
 -- that goes on with an old snapshot would find there what the column was called then.
 CREATE OR REPLACE FUNCTION audit.column_name(of oid, number int2) RETURNS text
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT nullif((pg_identify_object_as_address('pg_class'::regclass, of, number)).object_names[3], format('........pg.dropped.%s........', number))
+BEGIN
+    RETURN nullif((pg_identify_object_as_address('pg_class'::regclass, of, number)).object_names[3], format('........pg.dropped.%s........', number));
+END
 $eider$;
 
 -- Columns by number and name, as far as they are still there: what a function that spells them out was written for.
 CREATE OR REPLACE FUNCTION audit.shape_of(of oid, numbers int2[]) RETURNS text[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT coalesce(array_agg(n.number || ' ' || audit.column_name(of, n.number) ORDER BY n.place), '{}') FROM unnest(numbers) WITH ORDINALITY AS n (number, place)
+DECLARE
+    shape text[] := '{}';
+    number int2;
+BEGIN
+    FOREACH number IN ARRAY numbers LOOP
+        shape := shape || (number || ' ' || audit.column_name(of, number));
+    END LOOP;
+    RETURN shape;
+END
 $eider$;
 
 -- Whether that is still so. IMMUTABLE, which it is not: PostgreSQL shall look when it plans the expression, and not each
@@ -266,29 +276,35 @@ $body$, '{insert}', audit.insert_into(slot, 'rel, op, nested, data')) ORDER BY s
 $eider$;
 
 -- The primary key of a table, else its smallest unique index on columns that are never NULL.
-CREATE OR REPLACE FUNCTION audit.key_index(of oid) RETURNS SETOF pg_index
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+CREATE OR REPLACE FUNCTION audit.key_index(of oid) RETURNS pg_index
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT i.* FROM pg_index AS i
-    WHERE i.indrelid = of AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
-      AND NOT EXISTS (SELECT FROM pg_attribute AS a
-                      WHERE a.attrelid = of AND NOT a.attnotnull AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
-    ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
-    LIMIT 1
+BEGIN
+    RETURN (
+        SELECT i FROM pg_index AS i
+        WHERE i.indrelid = of AND i.indisunique AND i.indisvalid AND i.indpred IS NULL AND i.indexprs IS NULL
+          AND NOT EXISTS (SELECT FROM pg_attribute AS a
+                          WHERE a.attrelid = of AND NOT a.attnotnull AND a.attnum = ANY (i.indkey[0:i.indnkeyatts - 1]))
+        ORDER BY i.indisprimary DESC, i.indnkeyatts, i.indexrelid
+        LIMIT 1);
+END
 $eider$;
 
 -- What identifies the rows of a table, by number: the option `key`, else that index. Empty: nothing does.
 CREATE OR REPLACE FUNCTION audit.key_of(of oid) RETURNS int2[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT CASE WHEN r.options -> 'key' IS NOT NULL THEN ARRAY(
-        SELECT a.attnum FROM jsonb_array_elements_text(r.options -> 'key') WITH ORDINALITY AS k (name, place)
-        JOIN pg_attribute AS a ON a.attrelid = of AND a.attname = k.name AND NOT a.attisdropped ORDER BY k.place)
-    ELSE ARRAY(
-        SELECT k.number FROM unnest(i.indkey::int2[]) WITH ORDINALITY AS k (number, place) WHERE k.place <= i.indnkeyatts ORDER BY k.place) END
-    FROM (SELECT of AS rel) AS x
-    LEFT JOIN audit.relation AS r ON r.rel = of
-    LEFT JOIN LATERAL audit.key_index(of) AS i ON true
+DECLARE
+    key constant jsonb := (SELECT r.options -> 'key' FROM audit.relation AS r WHERE r.rel = of);
+    index pg_index;
+BEGIN
+    IF key IS NOT NULL THEN
+        RETURN ARRAY(SELECT a.attnum FROM jsonb_array_elements_text(key) WITH ORDINALITY AS k (name, place)
+                     JOIN pg_attribute AS a ON a.attrelid = of AND a.attname = k.name AND NOT a.attisdropped ORDER BY k.place);
+    END IF;
+    index := audit.key_index(of);
+    RETURN coalesce((index.indkey::int2[])[0:index.indnkeyatts - 1], '{}');
+END
 $eider$;
 
 -- The key of row r as one text, an expression. As text, because equal is not identical (citext, numeric of another scale,
@@ -322,9 +338,11 @@ $eider$;
 
 -- The numbers of all columns that the capture function of a table spells out.
 CREATE OR REPLACE FUNCTION audit.spelled_numbers(known audit.relation) RETURNS int2[]
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT coalesce(known.column_numbers, '{}') || ARRAY(SELECT f.value::int2 FROM jsonb_each_text(known.filter_columns) AS f) || audit.key_of(known.rel)
+BEGIN
+    RETURN coalesce(known.column_numbers, '{}') || ARRAY(SELECT f.value::int2 FROM jsonb_each_text(known.filter_columns) AS f) || audit.key_of(known.rel);
+END
 $eider$;
 
 -- Whether these columns are still called what they were when the function was written: what changed since must break no
@@ -524,10 +542,12 @@ $eider$;
 
 -- Whether a table has a capture function of its own.
 CREATE OR REPLACE FUNCTION audit.has_own_function(known audit.relation) RETURNS boolean
-LANGUAGE sql STABLE SET search_path = pg_catalog, pg_temp
+LANGUAGE plpgsql STABLE SET search_path = pg_catalog, pg_temp
 AS $eider$
-    SELECT known.detached_at IS NULL AND known.kind <> 'partition'
-       AND (NOT audit.is_plain(known.options) OR known.kind = 'statement' AND audit.key_of(known.rel) <> '{}')
+BEGIN
+    RETURN known.detached_at IS NULL AND known.kind <> 'partition'
+       AND (NOT audit.is_plain(known.options) OR known.kind = 'statement' AND audit.key_of(known.rel) <> '{}');
+END
 $eider$;
 
 -- Makes one capture function. The writer owns it: a change is recorded with the writer's rights, which are to add to
