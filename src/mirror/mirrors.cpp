@@ -150,6 +150,7 @@ bool Mirrors::is_due() {
     if (now == seen_) return false;
     load();
     const auto shapes = read_shapes(source_.connection());
+    refresh(shapes);
     for (const auto& [rel, mirror] : *mirrors_) {
         if (mirror.state != "dropped" && !shapes.contains(rel)) return true;
     }
@@ -170,6 +171,7 @@ void Mirrors::apply(std::int64_t batch) {
     std::map<std::uint32_t, Shape> shapes;
     if (!is_known) {
         shapes = read_shapes(source_.connection());
+        refresh(shapes);
         drop_gone(shapes);
     }
 
@@ -247,6 +249,14 @@ void Mirrors::load() {
                                         .key_place = static_cast<int>(rows.integer(row, 10))});
     }
     mirrors_ = std::move(mirrors);
+}
+
+// What the lake does not keep of a shape, such as how its rows are read, is known by the source.
+void Mirrors::refresh(const std::map<std::uint32_t, Shape>& shapes) {
+    for (auto& [rel, mirror] : *mirrors_) {
+        const auto found = shapes.find(rel);
+        if (found != shapes.end() && !has_changed(mirror.shape, found->second)) mirror.shape = found->second;
+    }
 }
 
 // Why a table has no mirror; empty: it has one, or gets one.
