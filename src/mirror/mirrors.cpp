@@ -365,10 +365,12 @@ void Mirrors::apply_changes(const Shape& shape) {
     session.run(fill(sql::net_changes, {{"keys", cells(key)}}));
     if (session.query("SELECT count(*) FROM temp.eider_net WHERE in_doubt").integer(0, 0) > 0) settle_doubts(shape);
 
+    std::vector<std::string> key_cells;
+    for (const auto place : key) key_cells.push_back(fmt::format("c{}", place));
     const Rows wrong =
         session.query(fmt::format("SELECT concat_ws(', ', {}), wrong FROM temp.eider_net WHERE wrong IS NOT NULL AND "
-                                  "(op <> 'D' OR ({}) IS NULL) LIMIT 1",
-                                  cells(key), join(split(cells(key), ','), " ||")));
+                                  "(op <> 'D' OR {} IS NULL) LIMIT 1",
+                                  cells(key), join(key_cells, " IS NULL OR ")));
     if (!wrong.empty()) {
         quarantine(shape, fmt::format("{} (in the row whose {} is {})", wrong.text(0, 1), name_of_key(shape),
                                       wrong.text(0, 0)));
