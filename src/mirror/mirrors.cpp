@@ -150,6 +150,7 @@ bool Mirrors::is_due() {
     if (now == seen_) return false;
     load();
     const auto shapes = read_shapes(source_.connection());
+    refresh(shapes);
     for (const auto& [rel, mirror] : *mirrors_) {
         if (mirror.state != "dropped" && !shapes.contains(rel)) return true;
     }
@@ -170,6 +171,7 @@ void Mirrors::apply(std::int64_t batch) {
     std::map<std::uint32_t, Shape> shapes;
     if (!is_known) {
         shapes = read_shapes(source_.connection());
+        refresh(shapes);
         drop_gone(shapes);
     }
 
@@ -247,6 +249,14 @@ void Mirrors::load() {
                                         .key_place = static_cast<int>(rows.integer(row, 10))});
     }
     mirrors_ = std::move(mirrors);
+}
+
+// What the lake does not keep of a shape, such as how its rows are read, is known by the source.
+void Mirrors::refresh(const std::map<std::uint32_t, Shape>& shapes) {
+    for (auto& [rel, mirror] : *mirrors_) {
+        const auto found = shapes.find(rel);
+        if (found != shapes.end() && !has_changed(mirror.shape, found->second)) mirror.shape = found->second;
+    }
 }
 
 // Why a table has no mirror; empty: it has one, or gets one.
@@ -355,10 +365,12 @@ void Mirrors::apply_changes(const Shape& shape) {
     session.run(fill(sql::net_changes, {{"keys", cells(key)}}));
     if (session.query("SELECT count(*) FROM temp.eider_net WHERE in_doubt").integer(0, 0) > 0) settle_doubts(shape);
 
+    std::vector<std::string> key_cells;
+    for (const auto place : key) key_cells.push_back(fmt::format("c{}", place));
     const Rows wrong =
         session.query(fmt::format("SELECT concat_ws(', ', {}), wrong FROM temp.eider_net WHERE wrong IS NOT NULL AND "
-                                  "(op <> 'D' OR ({}) IS NULL) LIMIT 1",
-                                  cells(key), join(split(cells(key), ','), " ||")));
+                                  "(op <> 'D' OR {} IS NULL) LIMIT 1",
+                                  cells(key), join(key_cells, " IS NULL OR ")));
     if (!wrong.empty()) {
         quarantine(shape, fmt::format("{} (in the row whose {} is {})", wrong.text(0, 1), name_of_key(shape),
                                       wrong.text(0, 0)));

@@ -83,6 +83,7 @@ private:
     };
 
     void load();
+    void refresh(const std::map<std::uint32_t, Shape>& shapes);
     std::string why_not(const Shape& shape) const;
     void run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams,
                        const std::string& statement);

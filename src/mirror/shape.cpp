@@ -146,13 +146,18 @@ std::map<std::uint32_t, Shape> read_shapes(Connection& connection, const std::ve
         const SourceType source =
             types.get(static_cast<std::uint32_t>(rows.unsigned_integer(row, 11)),
                       static_cast<int>(rows.integer(row, 12)), static_cast<int>(rows.integer(row, 15)));
-        const lake::Type type = lake_type(source);
+        const int key_place = static_cast<int>(rows.integer(row, 14));
+        const lake::Encoding encoding = encoding_of(source);
+        lake::Type type = lake_type(source);
+        // numeric without a precision: a DOUBLE takes several keys for one.
+        if (key_place > 0 && type.kind == lake::TypeKind::float64 && encoding == lake::Encoding::json)
+            type = {.kind = lake::TypeKind::text};
         shape.columns.push_back({.number = static_cast<int>(rows.integer(row, 9)),
                                  .name = rows.string(row, 10),
                                  .source_type = rows.string(row, 13),
                                  .type = type,
-                                 .encoding = encoding_of(source),
-                                 .key_place = static_cast<int>(rows.integer(row, 14))});
+                                 .encoding = encoding,
+                                 .key_place = key_place});
     }
     return shapes;
 }
