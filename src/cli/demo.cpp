@@ -159,6 +159,8 @@ int run_demo(const DemoFlags& flags) {
     sync.interrupt();
     sync.wait();
     run_shown("eider sync --until-empty", {eider.string(), "sync", "--until-empty"});
+    run_shown("eider verify           # each mirror against its table, row by row, at one snapshot",
+              {eider.string(), "verify"});
     const std::string sql =
         "SELECT table_name, cdc_op, count(*) AS events, max(cdc_ts) AS newest FROM cdc GROUP BY ALL ORDER BY ALL";
     run_shown("eider query \"" + sql + "\"", {eider.string(), "query", sql});

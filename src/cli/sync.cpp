@@ -37,14 +37,25 @@ double seconds_since(Clock::time_point start) {
 void print_batch(bool json, const sync::BatchReport& report, double seconds) {
     const auto& moved = report.moved;
     if (json) {
-        nlohmann::ordered_json line{{"batch", report.batch}, {"events", moved.events}, {"tables", moved.tables},
-                                    {"bytes", moved.bytes},  {"seconds", seconds},     {"lag_s", moved.lag_s}};
+        nlohmann::ordered_json line{{"batch", report.batch},
+                                    {"events", moved.events},
+                                    {"tables", moved.tables},
+                                    {"bytes", moved.bytes},
+                                    {"seconds", seconds},
+                                    {"lag_s", moved.lag_s},
+                                    {"copied_tables", report.copied_tables},
+                                    {"copied_rows", report.copied_rows}};
         print(line.dump() + "\n");
         return;
     }
-    print(fmt::format("batch {}: {} of {}, {}, {}, lag {}\n", report.batch, count_of(moved.events, "event"),
+    std::string copied;
+    if (report.copied_tables > 0) {
+        copied = fmt::format("; copied {} of {}", count_of(report.copied_rows, "row"),
+                             count_of(report.copied_tables, "table"));
+    }
+    print(fmt::format("batch {}: {} of {}, {}, {}, lag {}{}\n", report.batch, count_of(moved.events, "event"),
                       count_of(moved.tables, "table"), human_bytes(moved.bytes), human_seconds(seconds),
-                      human_seconds(moved.lag_s)));
+                      human_seconds(moved.lag_s), copied));
 }
 
 void log_attached(const capture::AttachReport& report) {

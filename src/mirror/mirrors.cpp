@@ -165,6 +165,7 @@ bool Mirrors::is_due() {
 
 void Mirrors::apply(std::int64_t batch) {
     batch_ = batch;
+    copied_tables_ = copied_rows_ = 0;
     load();
     const std::string now = source_.connection().query(std::string(sql::fingerprint)).string(0, 0);
     const bool is_known = now == seen_ && !has_more_ && unfit_.empty() && again_.empty();
@@ -324,6 +325,8 @@ void Mirrors::copy(const Shape& shape) {
                   fmt::format("INSERT INTO {} FROM eider_rows()", mirror_name(shape)));
     check_not_rewritten(shape);
     Mirror mirror{.state = "mirrored", .reason = {}, .shape = shape};
+    ++copied_tables_;
+    copied_rows_ += lake_.rows().rows();
     note(mirror, lake_.rows().rows());
     (*mirrors_)[shape.rel] = std::move(mirror);
     crash_point("mirror.copied");

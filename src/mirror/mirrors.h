@@ -71,6 +71,10 @@ public:
     // By schema and table, all that are captured.
     std::map<std::pair<std::string, std::string>, MirrorState> states();
 
+    // What the last apply copied.
+    std::int64_t copied_tables() const { return copied_tables_; }
+    std::int64_t copied_rows() const { return copied_rows_; }
+
     // What became of the batch.
     void committed();
     void rolled_back();
@@ -107,6 +111,8 @@ private:
         unfit_;         // tables whose copy failed, and why: to be quarantined by the next try
     std::string seen_;  // fingerprint of the catalogs when nothing was due
     std::int64_t batch_ = 0;
+    std::int64_t copied_tables_ = 0;
+    std::int64_t copied_rows_ = 0;
     bool has_more_ = false;  // tables wait for their first copy
 };
 

@@ -105,7 +105,11 @@ BatchReport Consumer::move(std::atomic<std::int64_t>* running, const std::functi
             throw;
         }
         is_in_doubt_ = false;
-        if (mirrors_ != nullptr) mirrors_->committed();
+        if (mirrors_ != nullptr) {
+            mirrors_->committed();
+            report.copied_tables = mirrors_->copied_tables();
+            report.copied_rows = mirrors_->copied_rows();
+        }
         head_ = before;
         head_->cursor = next.cursor;
         head_->batch = next.batch;

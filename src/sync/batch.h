@@ -22,6 +22,8 @@ namespace eider::sync {
 struct BatchReport {
     std::int64_t batch = 0;
     lake::BatchResult moved;
+    std::int64_t copied_tables = 0;  // mirrors that were made or made anew
+    std::int64_t copied_rows = 0;
 };
 
 class Consumer {

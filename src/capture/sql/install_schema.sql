@@ -114,6 +114,10 @@ CREATE TABLE IF NOT EXISTS audit.installation (
     one          boolean     PRIMARY KEY DEFAULT true CHECK (one)
 );
 
+-- Installations of before this column was.
+ALTER TABLE audit.installation ADD COLUMN IF NOT EXISTS home text;
+UPDATE audit.installation SET home = {{here}} WHERE home IS NULL;
+
 -- Every table that is or was attached, and the partitions of those, by oid: an event of a dropped table still has its
 -- name. Columns are kept by number (pg_attribute.attnum), so that a renamed column is the same column.
 CREATE TABLE IF NOT EXISTS audit.relation (
