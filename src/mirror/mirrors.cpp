@@ -152,12 +152,13 @@ bool Mirrors::is_due() {
     const auto shapes = read_shapes(source_.connection());
     refresh(shapes);
     for (const auto& [rel, mirror] : *mirrors_) {
-        if (mirror.state != "dropped" && !shapes.contains(rel)) return true;
+        if (mirror.state != "dropped" && !why_gone(rel, shapes).empty()) return true;
     }
     for (const auto& [rel, shape] : shapes) {
         if (!why_not(shape).empty()) continue;
         const auto known = mirrors_->find(rel);
-        if (known == mirrors_->end() || has_changed(known->second.shape, shape)) return true;
+        if (known == mirrors_->end() || known->second.state == "dropped" || has_changed(known->second.shape, shape))
+            return true;
     }
     seen_ = now;
     return false;
@@ -185,22 +186,30 @@ void Mirrors::apply(std::int64_t batch) {
     }
     if (events >= events_for_all_threads) lake_.use_threads(std::max(1U, std::thread::hardware_concurrency()));
 
-    has_more_ = false;
-    std::int64_t copied_bytes = 0;
+    // All old ones go before a new one comes: tables may have swapped their names.
+    std::vector<const Shape*> to_copy;
     for (const auto& [rel, shape] : shapes) {
         if (!why_not(shape).empty()) continue;
         const auto known = mirrors_->find(rel);
         const bool is_new = known == mirrors_->end() || known->second.state == "dropped";
         if (!is_new && !has_changed(known->second.shape, shape) && !again_.contains(rel)) continue;
         touched.erase(rel);
-        if (const auto unfit = unfit_.find(rel); unfit != unfit_.end()) {
-            quarantine(shape, unfit->second);
+        to_copy.push_back(&shape);
+        const bool stays = unfit_.contains(rel) && !is_new && mirror_name(known->second.shape) == mirror_name(shape);
+        if (!is_new && !stays) drop(known->second);
+    }
+    has_more_ = false;
+    std::int64_t copied_bytes = 0;
+    for (const Shape* shape : to_copy) {
+        const auto known = mirrors_->find(shape->rel);
+        const bool is_new = known == mirrors_->end() || known->second.state == "dropped";
+        if (const auto unfit = unfit_.find(shape->rel); unfit != unfit_.end()) {
+            quarantine(*shape, unfit->second);
         } else if (is_new && copied_bytes >= copied_bytes_per_batch) {
             has_more_ = true;
         } else {
-            copied_bytes += shape.bytes;
-            if (!is_new) drop(known->second);
-            copy(shape);
+            copied_bytes += shape->bytes;
+            copy(*shape);
         }
     }
     for (const auto rel : touched) {
@@ -266,6 +275,9 @@ std::string Mirrors::why_not(const Shape& shape) const {
     if (shape.key().empty()) return "it has neither a primary key nor a unique index on columns that are never NULL";
     if (!shape.may_read) return fmt::format("the role {} may not read it", source_.connection().user());
     if (shape.has_hashed_columns) return "it has hashed columns";
+    // DuckDB has a catalog of this name, and takes a schema of this name for it.
+    if (is_equal_ignoring_case(shape.schema, "temp")) return "DuckDB keeps the schema name temp for itself";
+    if (!shape.twin.empty()) return fmt::format("{} has the same name in the lake", shape.twin);
     if (is_equal_ignoring_case(shape.schema, "eider") ||
         is_equal_ignoring_case(shape.schema + "." + shape.name, "main.cdc")) {
         return "its name is one of eider's own in the lake";
@@ -287,12 +299,20 @@ std::string Mirrors::why_not(const Shape& shape) const {
 
 void Mirrors::drop_gone(const std::map<std::uint32_t, Shape>& shapes) {
     for (auto& [rel, mirror] : *mirrors_) {
-        if (mirror.state == "dropped" || shapes.contains(rel)) continue;
+        if (mirror.state == "dropped") continue;
+        const std::string reason = why_gone(rel, shapes);
+        if (reason.empty()) continue;
         drop(mirror);
         mirror.state = "dropped";
-        mirror.reason = "the source table is gone, or no longer captured";
+        mirror.reason = reason;
         note(mirror);
     }
+}
+
+// Why a mirror that is there cannot be kept up any longer; empty: it can.
+std::string Mirrors::why_gone(std::uint32_t rel, const std::map<std::uint32_t, Shape>& shapes) const {
+    const auto found = shapes.find(rel);
+    return found == shapes.end() ? "the source table is gone, or no longer captured" : why_not(found->second);
 }
 
 void Mirrors::drop(const Mirror& mirror) {

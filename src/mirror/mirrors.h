@@ -92,6 +92,7 @@ private:
     void run_over_rows(const Shape& shape, std::vector<lake::RowColumn> columns, lake::RowStreams streams,
                        const std::string& statement);
     void check_not_rewritten(const Shape& shape);
+    std::string why_gone(std::uint32_t rel, const std::map<std::uint32_t, Shape>& shapes) const;
     void drop_gone(const std::map<std::uint32_t, Shape>& shapes);
     void drop(const Mirror& mirror);
     void copy(const Shape& shape);

@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <array>
+#include <utility>
 
 #include <fmt/format.h>
 #include <nlohmann/json.hpp>
@@ -75,6 +76,20 @@ lake::Encoding encoding_of(SourceType type) {
     const bool is_binary =
         type.schema == "pg_catalog" && std::find(binary.begin(), binary.end(), type.name) != binary.end();
     return is_binary ? lake::Encoding::binary : lake::Encoding::json;
+}
+
+// To DuckDB names that differ only in case (of ASCII letters) are one.
+void name_twins(std::map<std::uint32_t, Shape>& shapes) {
+    std::map<std::pair<std::string, std::string>, std::string> labels;
+    const auto lower = [](std::string name) {
+        for (char& c : name) c = c >= 'A' && c <= 'Z' ? static_cast<char>(c - 'A' + 'a') : c;
+        return name;
+    };
+    for (auto& [rel, shape] : shapes) {
+        if (shape.key().empty()) continue;  // has no mirror anyway
+        const auto [first, is_new] = labels.try_emplace({lower(shape.schema), lower(shape.name)}, shape.label());
+        if (!is_new) shape.twin = first->second;
+    }
 }
 
 }  // namespace
@@ -159,6 +174,7 @@ std::map<std::uint32_t, Shape> read_shapes(Connection& connection, const std::ve
                                  .encoding = encoding,
                                  .key_place = key_place});
     }
+    name_twins(shapes);
     return shapes;
 }
 

@@ -32,6 +32,7 @@ struct Shape {
     bool is_partitioned = false;
     bool may_read = false;
     bool has_hashed_columns = false;
+    std::string twin;        // an older table whose name differs only in case; empty: none (of those that were read)
     std::string filter;      // SQL over the row, named r; empty: all rows
     std::string storage;     // another one: rows were replaced without a trigger
     std::int64_t bytes = 0;  // estimated

@@ -98,7 +98,7 @@ std::string RunningEider::verify() {
 
 // --- Mirrored --------------------------------------------------------------------------------------------------------
 
-Mirrored::Mirrored(CatalogKind catalog) : pipeline(catalog), reader_(pipeline.source.uri) {
+Mirrored::Mirrored(CatalogKind catalog) : pipeline(catalog), reader_(pipeline.source.uri), catalog_(catalog) {
     pipeline.environment["EIDER_MIRROR"] = "true";
     reader_.run("SET TimeZone = 'UTC'; SET extra_float_digits = 3");
 }
@@ -115,7 +115,17 @@ int Mirrored::sync() {
 }
 
 std::vector<Pipeline::Row> Mirrored::peek(const std::string& sql) {
-    return pipeline.peek(sql);
+    if (catalog_ != CatalogKind::source) {
+        stop();
+        return pipeline.peek(sql);
+    }
+    if (lake_reader_ == nullptr) lake_reader_ = std::make_unique<lake::DuckLake>(cli::lake_options(eider().config), lake::Access::read);
+    std::vector<Pipeline::Row> rows;
+    for (const auto& row : lake_reader_->session().query(fmt::format("SELECT COLUMNS(*)::VARCHAR FROM ({})", sql)).rows) {
+        auto& cells = rows.emplace_back();
+        for (const auto& cell : row) cells.push_back(cell.value_or("NULL"));
+    }
+    return rows;
 }
 
 std::string Mirrored::differences(const std::string& table) {
@@ -123,7 +133,7 @@ std::string Mirrored::differences(const std::string& table) {
     const std::string mirror = fmt::format("lake.{}.{}", quote_ident(name.schema), quote_ident(name.table));
     std::map<std::string, std::string> lake_types;
     std::string lake_columns;
-    for (const auto& column : pipeline.peek("SELECT column_name, column_type FROM (DESCRIBE " + mirror + ")")) {
+    for (const auto& column : peek("SELECT column_name, column_type FROM (DESCRIBE " + mirror + ")")) {
         lake_types[column.at(0)] = column.at(1);
         lake_columns += column.at(0) + ", ";
     }
@@ -152,7 +162,7 @@ std::string Mirrored::differences(const std::string& table) {
     Bags bags;
     for (const auto& row : reader_.run(fmt::format("SELECT {} FROM {} {}", join(asked_source, ", "), name.is_partitioned ? "" : "ONLY", table)))
         bags.add_to_source(line(row, [](const auto& cell) { return cell.value_or("NULL"); }));
-    for (const auto& row : pipeline.peek(fmt::format("SELECT {} FROM {}", join(asked_lake, ", "), mirror)))
+    for (const auto& row : peek(fmt::format("SELECT {} FROM {}", join(asked_lake, ", "), mirror)))
         bags.add_to_copy(line(row, [](const auto& cell) { return cell; }));
     return bags.differences(table, "the mirror");
 }
@@ -162,7 +172,7 @@ std::string Mirrored::replay_differences(const std::string& table, const std::ve
     std::vector<std::string> parts;
     for (const auto& column : key) parts.push_back(fmt::format("data->>{}", quote_literal(column)));
     std::map<std::string, std::string> replayed;
-    for (const auto& event : pipeline.peek(fmt::format("SELECT cdc_op, to_json([{}]), data FROM cdc WHERE table_schema = {} AND table_name = {} ORDER BY batch, seq",
+    for (const auto& event : peek(fmt::format("SELECT cdc_op, to_json([{}]), data FROM cdc WHERE table_schema = {} AND table_name = {} ORDER BY batch, seq",
                                                        join(parts, ", "), quote_literal(name.schema), quote_literal(name.table)))) {
         if (event.at(0) == "T") {
             replayed.clear();

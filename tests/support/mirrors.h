@@ -35,6 +35,9 @@ public:
     // Attaches new tables, and moves one batch; nullopt: there was nothing to move.
     std::optional<sync::BatchReport> batch();
 
+    // The same without attaching: as if the tables had changed just after.
+    std::optional<sync::BatchReport> batch_without_a_look() { return consumer_.batch(); }
+
     // What `eider verify` compares. Labels of tables that are not equal, with what was found; "" when all are.
     std::string verify();
 
@@ -80,13 +83,15 @@ public:
     // state and reason of a mirror: "mirrored", "none: it has neither ...".
     std::string state(const std::string& table);
 
-    // A query in the lake by a DuckDB that is not eider's.
+    // A query in the lake by a DuckDB that is not the running eider's.
     std::vector<Pipeline::Row> peek(const std::string& sql);
 
     Pipeline pipeline;
 
 private:
     Client reader_;
+    CatalogKind catalog_;
+    std::unique_ptr<lake::DuckLake> lake_reader_;  // kept open, where the catalog lets several in
     std::unique_ptr<RunningEider> eider_;
 };
 
