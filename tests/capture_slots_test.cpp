@@ -14,7 +14,6 @@
 namespace eider::test {
 namespace {
 
-using testing::ElementsAre;
 using testing::HasSubstr;
 
 class Slots : public testing::Test {

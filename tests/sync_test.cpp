@@ -20,8 +20,6 @@ namespace {
 
 using testing::ElementsAre;
 using testing::HasSubstr;
-using testing::IsEmpty;
-using testing::Not;
 using Row = Pipeline::Row;
 
 constexpr const char* orders = "CREATE TABLE orders (id int PRIMARY KEY, item text)";

@@ -122,9 +122,9 @@ TEST(LakeType, IsKeptOutOfTheCatalogWhereItWouldBreakThere) {
 }
 
 TEST(LakeType, HoldsNoTwoFieldsThatDifferOnlyInCase) {
-    const auto fields = [](std::vector<std::string> names) {
+    const auto fields = [](const std::vector<std::string>& names) {
         std::vector<TypeField> all;
-        for (auto& name : names) all.push_back({name, {}});
+        for (const auto& name : names) all.push_back({name, {}});
         return all;
     };
     EXPECT_TRUE(has_same_names(fields({"a", "b", "A"})));
