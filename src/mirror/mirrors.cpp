@@ -423,10 +423,13 @@ void Mirrors::settle_doubts(const Shape& shape) {
     const auto key = shape.key();
     std::vector<std::string> mine;
     std::vector<std::string> asked;
+    std::vector<std::string> asked_columns;
     for (const auto place : key) {
         mine.push_back("r." + quote_ident(shape.columns[place].name));
-        asked.push_back(fmt::format("(asked.data ->> {})::{}", quote_literal(shape.columns[place].name),
-                                    shape.columns[place].source_type));
+        asked.push_back("asked." + quote_ident(shape.columns[place].name));
+        // As json_to_record makes it of what row_to_json wrote: no cast reads an array's JSON.
+        asked_columns.push_back(
+            fmt::format("{} {}", quote_ident(shape.columns[place].name), shape.columns[place].source_type));
     }
     auto columns = shape.row_columns();
     columns.push_back({.name = "row_to_json", .type = {.kind = lake::TypeKind::json}});
@@ -440,8 +443,10 @@ void Mirrors::settle_doubts(const Shape& shape) {
         std::vector<std::string> rows;
         for (std::size_t i = from; i < std::min(from + keys_per_question, doubts.rows.size()); ++i)
             rows.push_back(quote_literal(doubts.text(i, 0)));
-        const std::string where = fmt::format("({}) IN (SELECT {} FROM unnest(ARRAY[{}]::json[]) AS asked (data))",
-                                              join(mine, ", "), join(asked, ", "), join(rows, ", "));
+        const std::string where = fmt::format(
+            "({}) IN (SELECT {} FROM unnest(ARRAY[{}]::json[]) AS given (data), json_to_record(given.data) AS asked "
+            "({}))",
+            join(mine, ", "), join(asked, ", "), join(rows, ", "), join(asked_columns, ", "));
         lake::RowStreams streams;
         streams.push_back(std::make_unique<TableStream>(reader, shape.select(where, row_json(shape))));
         run_over_rows(shape, columns, std::move(streams),

@@ -82,7 +82,8 @@ RunningEider::RunningEider(const Pipeline& pipeline)
 
 std::optional<sync::BatchReport> RunningEider::batch() {
     consumer_.begin();
-    for (const auto& problem : tables_.look(source.connection()).unattached) ADD_FAILURE() << "not captured: " << problem;
+    for (const auto& problem : tables_.look(source.connection()).unattached)
+        ADD_FAILURE() << "not captured: " << problem;
     return consumer_.batch();
 }
 
@@ -119,9 +120,11 @@ std::vector<Pipeline::Row> Mirrored::peek(const std::string& sql) {
         stop();
         return pipeline.peek(sql);
     }
-    if (lake_reader_ == nullptr) lake_reader_ = std::make_unique<lake::DuckLake>(cli::lake_options(eider().config), lake::Access::read);
+    if (lake_reader_ == nullptr)
+        lake_reader_ = std::make_unique<lake::DuckLake>(cli::lake_options(eider().config), lake::Access::read);
     std::vector<Pipeline::Row> rows;
-    for (const auto& row : lake_reader_->session().query(fmt::format("SELECT COLUMNS(*)::VARCHAR FROM ({})", sql)).rows) {
+    for (const auto& row :
+         lake_reader_->session().query(fmt::format("SELECT COLUMNS(*)::VARCHAR FROM ({})", sql)).rows) {
         auto& cells = rows.emplace_back();
         for (const auto& cell : row) cells.push_back(cell.value_or("NULL"));
     }
@@ -141,9 +144,10 @@ std::string Mirrored::differences(const std::string& table) {
     std::vector<std::string> asked_source;
     std::vector<std::string> asked_lake;
     std::vector<bool> is_float;
-    for (const auto& column : reader_.run(fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0 "
-                                                      "AND NOT attisdropped ORDER BY attnum",
-                                                      quote_literal(table)))) {
+    for (const auto& column :
+         reader_.run(fmt::format("SELECT attname FROM pg_attribute WHERE attrelid = {}::regclass AND attnum > 0 "
+                                 "AND NOT attisdropped ORDER BY attnum",
+                                 quote_literal(table)))) {
         source_columns += *column[0] + ", ";
         const std::string type = lake_types[*column[0]];
         const auto [in_source, in_lake] = as_text(*column[0], type);
@@ -156,11 +160,13 @@ std::string Mirrored::differences(const std::string& table) {
 
     const auto line = [&](const auto& cells, const auto& text) {
         std::string out;
-        for (std::size_t i = 0; i < cells.size(); ++i) out += (is_float[i] ? plain_number(text(cells[i])) : text(cells[i])) + " | ";
+        for (std::size_t i = 0; i < cells.size(); ++i)
+            out += (is_float[i] ? plain_number(text(cells[i])) : text(cells[i])) + " | ";
         return out;
     };
     Bags bags;
-    for (const auto& row : reader_.run(fmt::format("SELECT {} FROM {} {}", join(asked_source, ", "), name.is_partitioned ? "" : "ONLY", table)))
+    for (const auto& row : reader_.run(
+             fmt::format("SELECT {} FROM {} {}", join(asked_source, ", "), name.is_partitioned ? "" : "ONLY", table)))
         bags.add_to_source(line(row, [](const auto& cell) { return cell.value_or("NULL"); }));
     for (const auto& row : peek(fmt::format("SELECT {} FROM {}", join(asked_lake, ", "), mirror)))
         bags.add_to_copy(line(row, [](const auto& cell) { return cell; }));
@@ -172,8 +178,10 @@ std::string Mirrored::replay_differences(const std::string& table, const std::ve
     std::vector<std::string> parts;
     for (const auto& column : key) parts.push_back(fmt::format("data->>{}", quote_literal(column)));
     std::map<std::string, std::string> replayed;
-    for (const auto& event : peek(fmt::format("SELECT cdc_op, to_json([{}]), data FROM cdc WHERE table_schema = {} AND table_name = {} ORDER BY batch, seq",
-                                                       join(parts, ", "), quote_literal(name.schema), quote_literal(name.table)))) {
+    for (const auto& event :
+         peek(fmt::format("SELECT cdc_op, to_json([{}]), data FROM cdc WHERE table_schema = {} AND table_name = {} "
+                          "ORDER BY batch, seq",
+                          join(parts, ", "), quote_literal(name.schema), quote_literal(name.table)))) {
         if (event.at(0) == "T") {
             replayed.clear();
         } else if (event.at(0) == "D") {
@@ -183,7 +191,8 @@ std::string Mirrored::replay_differences(const std::string& table, const std::ve
         }
     }
     Bags bags;
-    for (const auto& row : reader_.run(fmt::format("SELECT row_to_json(t.*) FROM {} {} AS t", name.is_partitioned ? "" : "ONLY", table)))
+    for (const auto& row :
+         reader_.run(fmt::format("SELECT row_to_json(t.*) FROM {} {} AS t", name.is_partitioned ? "" : "ONLY", table)))
         bags.add_to_source(*row[0]);
     for (const auto& [_, data] : replayed) bags.add_to_copy(data);
     return bags.differences(table, "the log");
