@@ -10,3 +10,4 @@ SELECT (SELECT count(*) || ':' || coalesce(sum(hashint8extended(r.xmin::text::bi
                FROM audit.relation AS r JOIN pg_index AS i ON i.indrelid = r.rel WHERE i.indisunique)
     || '/' || (SELECT count(*) || ':' || coalesce(sum(hashint8extended(xmin::text::bigint, inhrelid::bigint)), 0) FROM pg_inherits)
     || '/' || (SELECT coalesce(sum(hashint8extended(xmin::text::bigint, oid::bigint)), 0) FROM pg_namespace)
+    || '/' || (SELECT count(*) || ':' || coalesce(sum(hashint8extended(xmin::text::bigint, oid::bigint)), 0) FROM pg_enum)
