@@ -136,5 +136,6 @@ class Eider(Side):
 
     def environment(self, **settings):
         own = {name: value for name, value in os.environ.items() if not name.startswith("EIDER_")}
-        return {**own, "EIDER_SOURCE": self.bench.server.uri(self.database), "EIDER_DATA_PATH": self.data_path,
+        # Without mirrors: the baseline has only a log, too.
+        return {**own, "EIDER_MIRROR": "false", "EIDER_SOURCE": self.bench.server.uri(self.database), "EIDER_DATA_PATH": self.data_path,
                 "EIDER_EXTENSION_DIR": self.bench.extensions, **settings}
