@@ -37,16 +37,19 @@ void run_world(unsigned seed, int rounds_wanted) {
         } catch (const std::exception& error) {
             wrong = error.what();
         }
-        ASSERT_EQ(wrong, "") << "in round " << i << " of EIDER_SEED=" << seed << "; what was done:\n" << last_of(world.history());
+        ASSERT_EQ(wrong, "") << "in round " << i << " of EIDER_SEED=" << seed << "; what was done:\n"
+                             << last_of(world.history());
     }
 }
 
 TEST(RandomMirrors, EqualTheirSourceAfterEachSync) {
     if (std::getenv("EIDER_SEED") != nullptr) {
-        run_world(static_cast<unsigned>(from_environment("EIDER_SEED", 1)), static_cast<int>(from_environment("EIDER_ROUNDS", rounds)));
+        run_world(static_cast<unsigned>(from_environment("EIDER_SEED", 1)),
+                  static_cast<int>(from_environment("EIDER_ROUNDS", rounds)));
         return;
     }
-    for (unsigned seed = 1; seed <= worlds && !HasFatalFailure(); ++seed) run_world(seed, static_cast<int>(from_environment("EIDER_ROUNDS", rounds)));
+    for (unsigned seed = 1; seed <= worlds && !HasFatalFailure(); ++seed)
+        run_world(seed, static_cast<int>(from_environment("EIDER_ROUNDS", rounds)));
 }
 
 }  // namespace

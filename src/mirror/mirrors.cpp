@@ -139,6 +139,16 @@ bool has_changed(const Shape& was, const Shape& is) {
     return was.schema != is.schema || was.name != is.name || was.storage != is.storage || !(was.columns == is.columns);
 }
 
+bool has_same_key(const Shape& was, const Shape& is) {
+    const auto names = [](const Shape& shape) {
+        std::vector<std::pair<std::string, std::string>> columns;
+        for (const auto place : shape.key())
+            columns.emplace_back(shape.columns[place].name, shape.columns[place].source_type);
+        return columns;
+    };
+    return names(was) == names(is);
+}
+
 }  // namespace
 
 Mirrors::Mirrors(capture::PostgresSource& source, lake::DuckLake& lake, const Config& config)
@@ -188,12 +198,13 @@ void Mirrors::apply(std::int64_t batch) {
 
     // All old ones go before a new one comes: tables may have swapped their names.
     std::vector<const Shape*> to_copy;
+    std::set<std::uint32_t> to_settle;
     for (const auto& [rel, shape] : shapes) {
         if (!why_not(shape).empty()) continue;
         const auto known = mirrors_->find(rel);
         const bool is_new = known == mirrors_->end() || known->second.state == "dropped";
         if (!is_new && !has_changed(known->second.shape, shape) && !again_.contains(rel)) continue;
-        touched.erase(rel);
+        if (touched.erase(rel) > 0 && (is_new || has_same_key(known->second.shape, shape))) to_settle.insert(rel);
         to_copy.push_back(&shape);
         const bool stays = unfit_.contains(rel) && !is_new && mirror_name(known->second.shape) == mirror_name(shape);
         if (!is_new && !stays) drop(known->second);
@@ -210,6 +221,8 @@ void Mirrors::apply(std::int64_t batch) {
         } else {
             copied_bytes += shape->bytes;
             copy(*shape);
+            // The copy has no doubts, the log of this batch may.
+            if (to_settle.contains(shape->rel)) find_changes(*shape);
         }
     }
     for (const auto rel : touched) {
@@ -380,14 +393,19 @@ void Mirrors::check_not_rewritten(const Shape& shape) {
     if (found == now.end() || found->second.storage != shape.storage) throw TryAgain();
 }
 
+// The net changes of the batch at hand, as temp.eider_net, with doubts settled there and in the log.
+void Mirrors::find_changes(const Shape& shape) {
+    lake::Session& session = lake_.session();
+    session.run(fill(sql::read_changes, {{"row_function", lake_.rows().row_function(shape.row_columns())},
+                                         {"rel", std::to_string(shape.rel)}}));
+    session.run(fill(sql::net_changes, {{"keys", cells(shape.key())}}));
+    if (session.query("SELECT count(*) FROM temp.eider_net WHERE in_doubt").integer(0, 0) > 0) settle_doubts(shape);
+}
+
 void Mirrors::apply_changes(const Shape& shape) {
     lake::Session& session = lake_.session();
     const auto key = shape.key();
-    session.run(fill(sql::read_changes, {{"row_function", lake_.rows().row_function(shape.row_columns())},
-                                         {"rel", std::to_string(shape.rel)}}));
-    session.run(fill(sql::net_changes, {{"keys", cells(key)}}));
-    if (session.query("SELECT count(*) FROM temp.eider_net WHERE in_doubt").integer(0, 0) > 0) settle_doubts(shape);
-
+    find_changes(shape);
     std::vector<std::string> key_cells;
     for (const auto place : key) key_cells.push_back(fmt::format("c{}", place));
     const Rows wrong =

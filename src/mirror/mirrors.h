@@ -96,6 +96,7 @@ private:
     void drop_gone(const std::map<std::uint32_t, Shape>& shapes);
     void drop(const Mirror& mirror);
     void copy(const Shape& shape);
+    void find_changes(const Shape& shape);
     void apply_changes(const Shape& shape);
     void settle_doubts(const Shape& shape);
     void append_corrections(const Shape& shape);

@@ -28,7 +28,9 @@ RandomWorld::RandomWorld(unsigned seed) : random_(seed) {
 }
 
 RandomWorld::Column RandomWorld::random_column() {
-    static const std::vector<std::string> types{"int", "bigint", "text", "numeric(10,2)", "boolean", "timestamptz", "double precision", "int[]", "jsonb", "bytea", "date"};
+    static const std::vector<std::string> types{"int",         "bigint",           "text",  "numeric(10,2)", "boolean",
+                                                "timestamptz", "double precision", "int[]", "jsonb",         "bytea",
+                                                "date"};
     return {fmt::format("c{}", ++names_made_), types[static_cast<std::size_t>(below(static_cast<int>(types.size())))]};
 }
 
@@ -45,18 +47,25 @@ void RandomWorld::create_table() {
     table.has_parent = kind == 1;
     table.is_deferrable = kind == 2 || kind == 3;
     table.has_trigger = one_in(3);
-    if (table.has_parent) columns += fmt::format(", parent {} REFERENCES {} ON UPDATE CASCADE ON DELETE {}", table.key_type, table.name, one_in(2) ? "CASCADE" : "SET NULL");
-    std::string sql = fmt::format("CREATE TABLE {} ({}, PRIMARY KEY (id){})", table.name, columns, table.is_deferrable ? " DEFERRABLE" : "");
+    if (table.has_parent)
+        columns += fmt::format(", parent {} REFERENCES {} ON UPDATE CASCADE ON DELETE {}", table.key_type, table.name,
+                               one_in(2) ? "CASCADE" : "SET NULL");
+    std::string sql = fmt::format("CREATE TABLE {} ({}, PRIMARY KEY (id){})", table.name, columns,
+                                  table.is_deferrable ? " DEFERRABLE" : "");
     if (table.is_partitioned) {
-        sql += fmt::format(" PARTITION BY HASH (id); CREATE TABLE {0}_a PARTITION OF {0} FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
-                           "CREATE TABLE {0}_b PARTITION OF {0} FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
-                           table.name);
+        sql += fmt::format(
+            " PARTITION BY HASH (id); CREATE TABLE {0}_a PARTITION OF {0} FOR VALUES WITH (MODULUS 2, REMAINDER 0);"
+            "CREATE TABLE {0}_b PARTITION OF {0} FOR VALUES WITH (MODULUS 2, REMAINDER 1)",
+            table.name);
     }
     if (table.has_trigger) {
-        sql += fmt::format("; CREATE FUNCTION touch_{0}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
-                           "EXECUTE format('UPDATE %I.%I SET touched = touched + 1 WHERE id = $1.id', tg_table_schema, tg_table_name) USING new; RETURN NULL; END $$;"
-                           "CREATE TRIGGER touch AFTER INSERT OR UPDATE ON {0} FOR EACH ROW WHEN (pg_trigger_depth() < 1) EXECUTE FUNCTION touch_{0}()",
-                           table.name);
+        sql += fmt::format(
+            "; CREATE FUNCTION touch_{0}() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN "
+            "EXECUTE format('UPDATE %I.%I SET touched = touched + 1 WHERE id = $1.id', tg_table_schema, tg_table_name) "
+            "USING new; RETURN NULL; END $$;"
+            "CREATE TRIGGER touch AFTER INSERT OR UPDATE ON {0} FOR EACH ROW WHEN (pg_trigger_depth() < 1) EXECUTE "
+            "FUNCTION touch_{0}()",
+            table.name);
     }
     history_.push_back(sql);
     mirrored_.run(sql);
@@ -78,7 +87,9 @@ std::string RandomWorld::value_literal(const std::string& type) {
     if (one_in(6)) return "NULL";
     if (type == "text") return one_in(4) ? "''" : fmt::format("'it''s {} ü \\'", n);
     if (type == "boolean") return n % 2 == 0 ? "true" : "false";
-    if (type == "timestamptz") return one_in(8) ? "'infinity'" : fmt::format("'2026-03-01 12:00:00+01'::timestamptz + interval '{} seconds'", n);
+    if (type == "timestamptz")
+        return one_in(8) ? "'infinity'"
+                         : fmt::format("'2026-03-01 12:00:00+01'::timestamptz + interval '{} seconds'", n);
     if (type == "date") return fmt::format("date '2026-03-01' + {}", n);
     if (type == "int[]") return n % 3 == 0 ? "'{}'" : fmt::format("ARRAY[{}, NULL, {}]", n, -n);
     if (type == "jsonb") return fmt::format("'{{\"a\": [{}, \"x\"]}}'", n);
@@ -101,34 +112,48 @@ std::string RandomWorld::columns_and_values(const Table& table, const std::strin
 std::string RandomWorld::statement(Table& table) {
     const std::string& t = table.name;
     const std::string& id = table.key;
-    const std::string set = table.columns.empty() ? "touched = touched + 1" : fmt::format("{} = {}", table.columns.back().name, value_literal(table.columns.back().type));
-    const std::string some = one_in(3) ? "true" : fmt::format("{0} >= {1} AND {0} <= {2}", id, random_key(table), random_key(table));
+    const std::string set = table.columns.empty() ? "touched = touched + 1"
+                                                  : fmt::format("{} = {}", table.columns.back().name,
+                                                                value_literal(table.columns.back().type));
+    const std::string some =
+        one_in(3) ? "true" : fmt::format("{0} >= {1} AND {0} <= {2}", id, random_key(table), random_key(table));
     switch (below(17)) {
         case 0:
         case 1:
         case 2: return "INSERT " + columns_and_values(table, random_key(table)) + " ON CONFLICT DO NOTHING";
         case 3: {
             std::string sql;
-            for (int n = 0; n < 12; ++n) sql += "INSERT " + columns_and_values(table, key_literal(table, n)) + " ON CONFLICT DO NOTHING;";
+            for (int n = 0; n < 12; ++n)
+                sql += "INSERT " + columns_and_values(table, key_literal(table, n)) + " ON CONFLICT DO NOTHING;";
             return sql;
         }
         case 4:
             if (table.is_deferrable) return fmt::format("UPDATE {} SET {}", t, set);
-            return "INSERT " + columns_and_values(table, random_key(table)) + fmt::format(" ON CONFLICT ({}) DO UPDATE SET {} = excluded.{}, touched = 7", id, id, id);
+            return "INSERT " + columns_and_values(table, random_key(table)) +
+                   fmt::format(" ON CONFLICT ({}) DO UPDATE SET {} = excluded.{}, touched = 7", id, id, id);
         case 5:
         case 6: return fmt::format("UPDATE {} SET {} WHERE {}", t, set, some);
         case 7:
-        case 8: return fmt::format("UPDATE {} SET {} = {}, touched = touched + 1 WHERE {} = {}", t, id, random_key(table), id, random_key(table));
+        case 8:
+            return fmt::format("UPDATE {} SET {} = {}, touched = touched + 1 WHERE {} = {}", t, id, random_key(table),
+                               id, random_key(table));
         case 9:
-            if (table.key_type == "int") return fmt::format("UPDATE {} SET {} = {} {}", t, id, id, table.is_deferrable ? "+ 1" : "+ 1000");
-            if (table.key_type == "citext") return fmt::format("UPDATE {0} SET {1} = CASE WHEN {1}::text = upper({1}::text) THEN lower({1}::text) ELSE upper({1}::text) END", t, id);
+            if (table.key_type == "int")
+                return fmt::format("UPDATE {} SET {} = {} {}", t, id, id, table.is_deferrable ? "+ 1" : "+ 1000");
+            if (table.key_type == "citext")
+                return fmt::format(
+                    "UPDATE {0} SET {1} = CASE WHEN {1}::text = upper({1}::text) THEN lower({1}::text) ELSE "
+                    "upper({1}::text) END",
+                    t, id);
             if (table.key_type == "numeric") return fmt::format("UPDATE {0} SET {1} = {1} * 1.0", t, id);
             return fmt::format("UPDATE {} SET touched = -touched", t);
         case 10:
             if (table.is_deferrable) {
                 const std::string a = random_key(table);
                 const std::string b = random_key(table);
-                return fmt::format("UPDATE {0} SET {1} = CASE WHEN {1} = {2} THEN {3} ELSE {2} END WHERE {1} IN ({2}, {3})", t, id, a, b);
+                return fmt::format(
+                    "UPDATE {0} SET {1} = CASE WHEN {1} = {2} THEN {3} ELSE {2} END WHERE {1} IN ({2}, {3})", t, id, a,
+                    b);
             }
             return fmt::format("DELETE FROM {} WHERE {} = {}", t, id, random_key(table));
         case 11: return fmt::format("DELETE FROM {} WHERE {}", t, some);
@@ -136,13 +161,21 @@ std::string RandomWorld::statement(Table& table) {
             const std::string key = random_key(table);
             return fmt::format("DELETE FROM {} WHERE {} = {}; INSERT ", t, id, key) + columns_and_values(table, key);
         }
-        case 13: return fmt::format("WITH gone AS (DELETE FROM {0} WHERE {1} = {2} RETURNING *) INSERT INTO {0} ({1}, touched) SELECT {1}, touched + 100 FROM gone", t, id, random_key(table));
+        case 13:
+            return fmt::format(
+                "WITH gone AS (DELETE FROM {0} WHERE {1} = {2} RETURNING *) INSERT INTO {0} ({1}, touched) SELECT {1}, "
+                "touched + 100 FROM gone",
+                t, id, random_key(table));
         case 14:
-            return fmt::format("MERGE INTO {0} USING (VALUES ({2}, 1), ({3}, 2)) AS s (k, n) ON {0}.{1} = s.k "
-                               "WHEN MATCHED AND s.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET touched = 50 WHEN NOT MATCHED THEN INSERT ({1}, touched) VALUES ({2}, s.n)",
-                               t, id, random_key(table), random_key(table));
+            return fmt::format(
+                "MERGE INTO {0} USING (VALUES ({2}, 1), ({3}, 2)) AS s (k, n) ON {0}.{1} = s.k "
+                "WHEN MATCHED AND s.n = 1 THEN DELETE WHEN MATCHED THEN UPDATE SET touched = 50 WHEN NOT MATCHED AND "
+                "s.n = 2 THEN INSERT ({1}, touched) VALUES ({2}, s.n)",
+                t, id, random_key(table), one_in(3) ? random_key(table) : key_literal(table, 99));
         case 15:
-            if (table.has_parent) return fmt::format("UPDATE {} SET parent = (SELECT {} FROM {} ORDER BY random() LIMIT 1) WHERE {}", t, id, t, some);
+            if (table.has_parent)
+                return fmt::format("UPDATE {} SET parent = (SELECT {} FROM {} ORDER BY random() LIMIT 1) WHERE {}", t,
+                                   id, t, some);
             return fmt::format("DELETE FROM {} WHERE {} = {}", t, id, random_key(table));
         default: return one_in(4) ? "TRUNCATE " + t : fmt::format("UPDATE {} SET touched = touched + 1", t);
     }
@@ -211,9 +244,18 @@ void RandomWorld::change_schema() {
     Table after = table;
     after.log_is_whole = false;
     switch (below(10)) {
-        case 0: sql = fmt::format("ALTER TABLE {} ADD {} {}", table.name, added.name, added.type); after.columns.push_back(added); break;
-        case 1: sql = fmt::format("ALTER TABLE {} ADD {} {} DEFAULT {}", table.name, added.name, added.type, any_default); after.columns.push_back(added); break;
-        case 2: sql = fmt::format("ALTER TABLE {} ADD {} double precision DEFAULT random()", table.name, added.name); after.columns.push_back({added.name, "double precision"}); break;
+        case 0:
+            sql = fmt::format("ALTER TABLE {} ADD {} {}", table.name, added.name, added.type);
+            after.columns.push_back(added);
+            break;
+        case 1:
+            sql = fmt::format("ALTER TABLE {} ADD {} {} DEFAULT {}", table.name, added.name, added.type, any_default);
+            after.columns.push_back(added);
+            break;
+        case 2:
+            sql = fmt::format("ALTER TABLE {} ADD {} double precision DEFAULT random()", table.name, added.name);
+            after.columns.push_back({added.name, "double precision"});
+            break;
         case 3:
             if (table.columns.size() < 2) return;
             sql = fmt::format("ALTER TABLE {} DROP {}", table.name, table.columns.front().name);
@@ -221,7 +263,10 @@ void RandomWorld::change_schema() {
             break;
         case 4:
             if (table.columns.size() < 2 || table.columns[0] == table.columns[1]) return;
-            sql = fmt::format("ALTER TABLE {0} RENAME {1} TO swap; ALTER TABLE {0} RENAME {2} TO {1}; ALTER TABLE {0} RENAME swap TO {2}", table.name, table.columns[0].name, table.columns[1].name);
+            sql = fmt::format(
+                "ALTER TABLE {0} RENAME {1} TO swap; ALTER TABLE {0} RENAME {2} TO {1}; ALTER TABLE {0} RENAME swap TO "
+                "{2}",
+                table.name, table.columns[0].name, table.columns[1].name);
             std::swap(after.columns[0].type, after.columns[1].type);
             break;
         case 5:
@@ -246,7 +291,9 @@ void RandomWorld::change_schema() {
             if (table.is_partitioned || tables_.size() < 2) return;
             Table& other = tables_[(at + 1) % tables_.size()];
             if (other.is_partitioned || other.has_trigger || table.has_trigger) return;
-            sql = fmt::format("ALTER TABLE {0} RENAME TO swap; ALTER TABLE {1} RENAME TO {0}; ALTER TABLE swap RENAME TO {1}", table.name, other.name);
+            sql = fmt::format(
+                "ALTER TABLE {0} RENAME TO swap; ALTER TABLE {1} RENAME TO {0}; ALTER TABLE swap RENAME TO {1}",
+                table.name, other.name);
             history_.push_back(sql);
             mirrored_.run(sql);
             std::swap(table.name, other.name);
@@ -255,7 +302,9 @@ void RandomWorld::change_schema() {
             return;
         }
         default:
-            if (table.is_partitioned || table.has_parent || table.has_trigger || table.key_type != "int" || table.is_deferrable) return;
+            if (table.is_partitioned || table.has_parent || table.has_trigger || table.key_type != "int" ||
+                table.is_deferrable)
+                return;
             sql = fmt::format("ALTER TABLE {} ALTER {} TYPE bigint", table.name, table.key);
     }
     history_.push_back(sql);
@@ -265,8 +314,10 @@ void RandomWorld::change_schema() {
 
 // What a lake's upkeep does between batches.
 void RandomWorld::keep_house() {
-    static const std::vector<std::string> chores{"CALL ducklake_flush_inlined_data('lake')", "CALL ducklake_merge_adjacent_files('lake')",
-                                                 "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)", "CALL ducklake_expire_snapshots('lake', older_than => now())"};
+    static const std::vector<std::string> chores{"CALL ducklake_flush_inlined_data('lake')",
+                                                 "CALL ducklake_merge_adjacent_files('lake')",
+                                                 "CALL ducklake_rewrite_data_files('lake', delete_threshold => 0)",
+                                                 "CALL ducklake_expire_snapshots('lake', older_than => now())"};
     const std::string chore = chores[static_cast<std::size_t>(below(static_cast<int>(chores.size())))];
     history_.push_back("-- " + chore);
     mirrored_.eider().lake.session().run(chore);
@@ -280,8 +331,8 @@ std::string RandomWorld::sync_and_compare() {
     history_.push_back(fmt::format("-- sync {}", mirrored_.sync()));
     std::string out;
     for (const auto& table : tables_) {
-        out += mirrored_.differences(table.name);
-        if (table.log_is_whole) out += mirrored_.replay_differences(table.name, {table.key});
+        out += mirrored_.differences("w." + table.name);
+        if (table.log_is_whole) out += mirrored_.replay_differences("w." + table.name, {table.key});
     }
     if (one_in(4)) out += mirrored_.verify();
     return out;
