@@ -1,4 +1,5 @@
 // `eider verify`: whether the mirrors equal their source. `eider resync`: makes them so.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,7 +87,13 @@ int run_resync(const Context& context, const std::vector<std::string>& tables) {
     MirrorSides sides(config);
     const auto labels = sides.mirrors.resync(patterns_of(tables));
     sides.consumer.batch();
-    const auto states = sides.mirrors.states();
+    for (const auto& [table, mirror] : sides.mirrors.states()) {
+        if (mirror.state != "quarantined" ||
+            std::find(labels.begin(), labels.end(), table.first + "." + table.second) == labels.end())
+            continue;
+        throw Error(ErrorKind::unrepresentable, fmt::format("{}.{}: {}", table.first, table.second, mirror.reason),
+                    "change the value or the column's type in the source, then run this again");
+    }
     if (context.json) {
         print(nlohmann::ordered_json{{"copied", labels}}.dump() + "\n");
         return 0;

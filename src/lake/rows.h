@@ -55,6 +55,9 @@ public:
     // A field that is not there is NULL. wrong: NULL, or which value does not fit which type.
     std::string row_function(const std::vector<RowColumn>& columns);
 
+    // DuckDB forgets functions that were made in a transaction that is rolled back. Call after each rollback.
+    void forget_functions() { functions_.clear(); }
+
 private:
     friend struct RowFunctions;
     RowStream* take();
@@ -67,7 +70,12 @@ private:
     std::size_t taken_ = 0;
     std::int64_t rows_ = 0;
     std::exception_ptr error_;
-    std::vector<std::vector<RowColumn>> functions_;  // N is the place in here
+    struct Function {
+        std::vector<RowColumn> columns;
+        std::string name;
+    };
+    std::vector<Function> functions_;
+    std::size_t made_ = 0;  // no name is used twice: one that seems forgotten may still be there
 };
 
 }  // namespace eider::lake

@@ -243,6 +243,7 @@ void Mirrors::committed() {
 }
 
 void Mirrors::rolled_back() {
+    lake_.rows().forget_functions();
     mirrors_.reset();
     seen_.clear();
 }
