@@ -134,6 +134,22 @@ TEST_F(MirrorSchema, SwapsTwoColumnsInOneTransaction) {
               "");
 }
 
+TEST_F(MirrorSchema, FollowsRowsThatWereWrittenWhileColumnsHadOtherNames) {
+    run("ALTER TABLE t ADD c int DEFAULT 5");
+    ASSERT_EQ(differences_now(), "");
+    run("BEGIN; ALTER TABLE t RENAME a TO x; ALTER TABLE t RENAME c TO a; ALTER TABLE t RENAME x TO c; COMMIT; "
+        "UPDATE t SET a = 1 WHERE id = 3; ALTER TABLE t RENAME a TO x; ALTER TABLE t RENAME c TO a; ALTER TABLE t "
+        "RENAME x TO c");
+    EXPECT_EQ(differences_now(), "");
+    run("ALTER TABLE t RENAME b TO x; UPDATE t SET x = 'written as x' WHERE id = 4; ALTER TABLE t RENAME x TO b");
+    EXPECT_EQ(differences_now(), "");
+    run("ALTER TABLE t RENAME id TO x; DELETE FROM t WHERE x = 4; UPDATE t SET x = 7 WHERE x = 5; ALTER TABLE t RENAME "
+        "x TO id");
+    EXPECT_EQ(differences_now(), "");
+    run("ALTER TABLE t ADD d int; UPDATE t SET d = 1; ALTER TABLE t DROP d");
+    EXPECT_EQ(differences_now(), "");
+}
+
 TEST_F(MirrorSchema, WidensTypes) {
     EXPECT_EQ(differences_around("ALTER TABLE t ALTER a TYPE bigint; UPDATE t SET a = 9223372036854775807 WHERE id = 3",
                                  {"UPDATE t SET a = -a WHERE a IS NOT NULL",

@@ -37,6 +37,18 @@ public:
         return nullptr;
     }
 
+    // How the fields of the last row, all of which were looked for, relate to the columns: 0 they are the same, 1 in another
+    // order, 2 others.
+    std::int16_t difference() const {
+        bool is_ordered = true;
+        for (std::size_t i = 0; i < places_.size(); ++i) {
+            if (places_[i] >= fields_.size()) return 2;
+            is_ordered = is_ordered && places_[i] == i;
+        }
+        if (fields_.size() != places_.size()) return 2;
+        return is_ordered ? 0 : 1;
+    }
+
 private:
     bool is(const JsonField& field, const std::string& name) {
         if (!field.name_has_escapes) return field.name == name;
@@ -171,6 +183,8 @@ struct RowFunctions {
         } else {
             write_null(message, row, text_type);
         }
+        const duckdb_vector differs = duckdb_struct_vector_get_child(output, columns.size() + 1);
+        static_cast<std::int16_t*>(duckdb_vector_get_data(differs))[row] = fields.difference();
     }
 };
 
@@ -212,6 +226,7 @@ std::string RowFeed::row_function(const std::vector<RowColumn>& columns) {
     Type result{.kind = TypeKind::structure};
     for (std::size_t i = 0; i < columns.size(); ++i) result.fields.push_back({fmt::format("c{}", i), columns[i].type});
     result.fields.push_back({"wrong", text_type});
+    result.fields.push_back({"differs", {.kind = TypeKind::int16}});
     duckdb_scalar_function function = duckdb_create_scalar_function();
     duckdb_scalar_function_set_name(function, name.c_str());
     duckdb_logical_type json = make_logical_type({.kind = TypeKind::json});

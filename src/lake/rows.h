@@ -51,8 +51,9 @@ public:
 
     std::int64_t rows() const { return rows_; }
 
-    // The name of a function of one JSON argument, a captured row, that returns STRUCT(c0, c1 ..., wrong VARCHAR).
-    // A field that is not there is NULL. wrong: NULL, or which value does not fit which type.
+    // The name of a function of one JSON argument, a captured row, that returns STRUCT(c0, c1 ..., wrong VARCHAR,
+    // differs SMALLINT). A field that is not there is NULL. wrong: NULL, or which value does not fit which type. differs: 0
+    // where the row has exactly these columns, 1 in another order, 2 where it has others.
     std::string row_function(const std::vector<RowColumn>& columns);
 
     // DuckDB forgets functions that were made in a transaction that is rolled back. Call after each rollback.

@@ -97,6 +97,7 @@ private:
     void drop(const Mirror& mirror);
     void copy(const Shape& shape);
     void find_changes(const Shape& shape);
+    bool has_other_shapes(const Shape& shape);
     void apply_changes(const Shape& shape);
     void settle_doubts(const Shape& shape);
     void append_corrections(const Shape& shape);
