@@ -1,4 +1,5 @@
 // `eider verify`: whether the mirrors equal their source. `eider resync`: makes them so.
+#include <algorithm>
 #include <memory>
 #include <string>
 #include <vector>
@@ -86,12 +87,21 @@ int run_resync(const Context& context, const std::vector<std::string>& tables) {
     MirrorSides sides(config);
     const auto labels = sides.mirrors.resync(patterns_of(tables));
     sides.consumer.batch();
+    std::vector<std::string> copied;
+    std::vector<std::string> unfit;
     const auto states = sides.mirrors.states();
-    if (context.json) {
-        print(nlohmann::ordered_json{{"copied", labels}}.dump() + "\n");
-        return 0;
+    for (const auto& [name, mirror] : states) {
+        const std::string label = name.first + "." + name.second;
+        if (std::find(labels.begin(), labels.end(), label) == labels.end()) continue;
+        if (mirror.state == "mirrored") copied.push_back(label);
+        else unfit.push_back(fmt::format("{} is {}: {}", label, mirror.state, mirror.reason));
     }
-    print(fmt::format("copied {}\n", join(labels, ", ")));
+    if (context.json) print(nlohmann::ordered_json{{"copied", copied}}.dump() + "\n");
+    else if (!copied.empty()) print(fmt::format("copied {}\n", join(copied, ", ")));
+    if (!unfit.empty()) {
+        throw Error(ErrorKind::unrepresentable, join(unfit, "; "),
+                    "change the value, or give the column another type, then: eider resync");
+    }
     return 0;
 }
 
