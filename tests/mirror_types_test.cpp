@@ -329,7 +329,9 @@ TEST_P(UnfitValue, ThatIsCopiedSetsItsTableAsideUntilTheColumnTakesIt) {
     EXPECT_EQ(mirrored.differences("other"), "");
     mirrored.stop();
     // Still there: tried again, set aside again, and said.
-    EXPECT_THAT(mirrored.pipeline.eider({"resync", "public.t"}).out, HasSubstr("quarantined"));
+    const Finished again = mirrored.pipeline.eider({"resync", "public.t"});
+    EXPECT_EQ(again.exit_code, 30) << again.out << again.err;
+    EXPECT_THAT(again.err, HasSubstr("public.t is quarantined: "));
     EXPECT_THAT(mirrored.state("t"), StartsWith("quarantined: "));
     mirrored.run(unfit.heal);
     mirrored.sync();

@@ -87,18 +87,21 @@ int run_resync(const Context& context, const std::vector<std::string>& tables) {
     MirrorSides sides(config);
     const auto labels = sides.mirrors.resync(patterns_of(tables));
     sides.consumer.batch();
-    for (const auto& [table, mirror] : sides.mirrors.states()) {
-        if (mirror.state != "quarantined" ||
-            std::find(labels.begin(), labels.end(), table.first + "." + table.second) == labels.end())
-            continue;
-        throw Error(ErrorKind::unrepresentable, fmt::format("{}.{}: {}", table.first, table.second, mirror.reason),
-                    "change the value or the column's type in the source, then run this again");
+    std::vector<std::string> copied;
+    std::vector<std::string> unfit;
+    const auto states = sides.mirrors.states();
+    for (const auto& [name, mirror] : states) {
+        const std::string label = name.first + "." + name.second;
+        if (std::find(labels.begin(), labels.end(), label) == labels.end()) continue;
+        if (mirror.state == "mirrored") copied.push_back(label);
+        else unfit.push_back(fmt::format("{} is {}: {}", label, mirror.state, mirror.reason));
     }
-    if (context.json) {
-        print(nlohmann::ordered_json{{"copied", labels}}.dump() + "\n");
-        return 0;
+    if (context.json) print(nlohmann::ordered_json{{"copied", copied}}.dump() + "\n");
+    else if (!copied.empty()) print(fmt::format("copied {}\n", join(copied, ", ")));
+    if (!unfit.empty()) {
+        throw Error(ErrorKind::unrepresentable, join(unfit, "; "),
+                    "change the value, or give the column another type, then: eider resync");
     }
-    print(fmt::format("copied {}\n", join(labels, ", ")));
     return 0;
 }
 
