@@ -285,6 +285,21 @@ TEST_F(Mirror, FollowsKeysThatSwapInOneStatement) {
     }
 }
 
+TEST_F(Mirror, FollowsAKeyThatTwoRowsHadInsideATransaction) {
+    EXPECT_EQ(
+        differences_of(
+            {.tables = "CREATE TABLE t (id int PRIMARY KEY DEFERRABLE INITIALLY DEFERRED, v text)",
+             .rows = five_rows,
+             .changes =
+                 {"BEGIN; INSERT INTO t VALUES (1, 'second'); DELETE FROM t WHERE id = 1 AND v <> 'second'; COMMIT; "
+                  "UPDATE t SET v = 'then updated' WHERE id = 1",
+                  "BEGIN; INSERT INTO t VALUES (2, 'second'); DELETE FROM t WHERE v = 'second'; COMMIT; "
+                  "UPDATE t SET v = 'then updated' WHERE id = 2",
+                  "WITH gone AS (DELETE FROM t WHERE id = 3) INSERT INTO t VALUES (3, 'second'); "
+                  "UPDATE t SET v = 'then updated' WHERE id = 3"}}),
+        "");
+}
+
 TEST_F(Mirror, FollowsASwapThroughAThirdKey) {
     EXPECT_EQ(differences_of({.tables = simple,
                               .rows = five_rows,

@@ -1,9 +1,11 @@
 #include "support/random_world.h"
 
+#include <algorithm>
 #include <stdexcept>
 #include <utility>
 
 #include <fmt/format.h>
+#include <gtest/gtest.h>
 
 #include "base/text.h"
 
@@ -12,6 +14,11 @@ namespace {
 
 // Nobody waits for another here: all sessions are one thread.
 constexpr const char* session_settings = "SET search_path = w, public; SET lock_timeout = '5ms'";
+
+std::string last_of(const std::vector<std::string>& history) {
+    const auto first = history.size() - std::min<std::size_t>(history.size(), 400);
+    return join({history.begin() + static_cast<std::ptrdiff_t>(first), history.end()}, "\n");
+}
 
 }  // namespace
 
@@ -349,6 +356,21 @@ std::string RandomWorld::round() {
     }
     if (one_in(4)) keep_house();
     return sync_and_compare();
+}
+
+void run_random_world(unsigned seed, int rounds) {
+    SCOPED_TRACE(fmt::format("EIDER_SEED={}", seed));
+    RandomWorld world(seed);
+    for (int i = 0; i < rounds; ++i) {
+        std::string wrong;
+        try {
+            wrong = world.round();
+        } catch (const std::exception& error) {
+            wrong = error.what();
+        }
+        ASSERT_EQ(wrong, "") << "in round " << i << " of EIDER_SEED=" << seed << "; what was done:\n"
+                             << last_of(world.history());
+    }
 }
 
 }  // namespace eider::test

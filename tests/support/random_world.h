@@ -75,4 +75,7 @@ private:
     int names_made_ = 0;
 };
 
+// A world of so many rounds; fails the test, with the seed and what was done, at the first that is wrong.
+void run_random_world(unsigned seed, int rounds);
+
 }  // namespace eider::test
