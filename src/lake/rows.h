@@ -11,6 +11,7 @@
 #include <optional>
 #include <string>
 #include <string_view>
+#include <utility>
 #include <vector>
 
 #include "lake/engine.h"
@@ -56,6 +57,9 @@ public:
     // where the row has exactly these columns, 1 in another order, 2 where it has others.
     std::string row_function(const std::vector<RowColumn>& columns);
 
+    // To be called when a transaction was undone: DuckDB undoes with it what row_function made.
+    void rolled_back() { functions_.clear(); }
+
 private:
     friend struct RowFunctions;
     RowStream* take();
@@ -68,7 +72,8 @@ private:
     std::size_t taken_ = 0;
     std::int64_t rows_ = 0;
     std::exception_ptr error_;
-    std::vector<std::vector<RowColumn>> functions_;  // N is the place in here
+    std::vector<std::pair<std::vector<RowColumn>, std::string>> functions_;  // by their names
+    int functions_made_ = 0;
 };
 
 }  // namespace eider::lake

@@ -243,6 +243,7 @@ void Mirrors::committed() {
 }
 
 void Mirrors::rolled_back() {
+    lake_.rows().rolled_back();
     mirrors_.reset();
     seen_.clear();
 }
