@@ -218,10 +218,10 @@ void RowFeed::finish() {
 }
 
 std::string RowFeed::row_function(const std::vector<RowColumn>& columns) {
-    const auto known = std::find_if(functions_.begin(), functions_.end(),
-                                    [&](const auto& function) { return function.first == columns; });
-    if (known != functions_.end()) return known->second;
-    const std::string name = fmt::format("eider_row_{}", functions_made_++);
+    const auto known =
+        std::find_if(functions_.begin(), functions_.end(), [&](const Function& f) { return f.columns == columns; });
+    if (known != functions_.end()) return known->name;
+    const std::string name = fmt::format("eider_row_{}", made_++);
 
     Type result{.kind = TypeKind::structure};
     for (std::size_t i = 0; i < columns.size(); ++i) result.fields.push_back({fmt::format("c{}", i), columns[i].type});
@@ -244,7 +244,7 @@ std::string RowFeed::row_function(const std::vector<RowColumn>& columns) {
         duckdb_register_scalar_function(static_cast<duckdb_connection>(session_.handle()), function);
     duckdb_destroy_scalar_function(&function);
     if (state == DuckDBError) throw Error(ErrorKind::internal, "DuckDB does not take the function " + name);
-    functions_.emplace_back(columns, name);
+    functions_.push_back({.columns = columns, .name = name});
     return name;
 }
 

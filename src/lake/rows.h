@@ -57,8 +57,8 @@ public:
     // where the row has exactly these columns, 1 in another order, 2 where it has others.
     std::string row_function(const std::vector<RowColumn>& columns);
 
-    // To be called when a transaction was undone: DuckDB undoes with it what row_function made.
-    void rolled_back() { functions_.clear(); }
+    // DuckDB forgets functions that were made in a transaction that is rolled back. Call after each rollback.
+    void forget_functions() { functions_.clear(); }
 
 private:
     friend struct RowFunctions;
@@ -72,8 +72,12 @@ private:
     std::size_t taken_ = 0;
     std::int64_t rows_ = 0;
     std::exception_ptr error_;
-    std::vector<std::pair<std::vector<RowColumn>, std::string>> functions_;  // by their names
-    int functions_made_ = 0;
+    struct Function {
+        std::vector<RowColumn> columns;
+        std::string name;
+    };
+    std::vector<Function> functions_;
+    std::size_t made_ = 0;  // no name is used twice: one that seems forgotten may still be there
 };
 
 }  // namespace eider::lake

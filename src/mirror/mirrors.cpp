@@ -243,7 +243,7 @@ void Mirrors::committed() {
 }
 
 void Mirrors::rolled_back() {
-    lake_.rows().rolled_back();
+    lake_.rows().forget_functions();
     mirrors_.reset();
     seen_.clear();
 }
