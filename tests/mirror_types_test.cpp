@@ -312,6 +312,26 @@ TEST_P(UnfitValue, ThatIsCapturedSetsItsTableAsideUntilTheColumnTakesIt) {
     EXPECT_EQ(mirrored.differences("t") + mirrored.verify(), "");
 }
 
+TEST_F(MirrorTypes, SetATableAsideWhoseRowDoesNotFitWhenTheSourceIsAskedForIt) {
+    run("CREATE TABLE a (id int PRIMARY KEY, v int); CREATE TABLE t (id int PRIMARY KEY, v numeric(10,2), n int "
+        "DEFAULT 0);"
+        "CREATE FUNCTION bump() RETURNS trigger LANGUAGE plpgsql AS $$ BEGIN UPDATE t SET n = n + 1 WHERE id = new.id; "
+        "RETURN NULL; END $$;"
+        "CREATE TRIGGER bump AFTER INSERT OR UPDATE OF v ON t FOR EACH ROW EXECUTE FUNCTION bump()");
+    mirrored_.init();
+    mirrored_.sync();
+    run("INSERT INTO a VALUES (1, 1); INSERT INTO t VALUES (1, 'NaN')");
+    mirrored_.sync();
+    EXPECT_THAT(mirrored_.state("t"), AllOf(StartsWith("quarantined: "), HasSubstr("column v ")));
+    EXPECT_EQ(mirrored_.differences("a"), "");
+    run("UPDATE a SET v = 2; UPDATE t SET v = 1");
+    mirrored_.sync();
+    EXPECT_EQ(mirrored_.differences("a"), "");
+    mirrored_.stop();
+    mirrored_.pipeline.must({"resync", "public.t"});
+    EXPECT_EQ(mirrored_.differences("t") + mirrored_.verify(), "");
+}
+
 TEST_P(UnfitValue, ThatIsCopiedSetsItsTableAsideUntilTheColumnTakesIt) {
     const Unfit& unfit = GetParam();
     Mirrored mirrored;
